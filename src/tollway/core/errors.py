@@ -1,0 +1,174 @@
+"""Everything that can go wrong, as a tree; each leaf knows its status and its remedy.
+
+TollwayError
+├── BadRequest              400  the caller's body; `field` names the place
+│   └── Unsupported         400  cannot be said in the dialect of any channel left
+├── Unauthenticated         401
+├── Forbidden               403
+├── NotFound                404
+│   └── ModelNotFound       404
+├── TooLarge                413
+├── RateLimited             429  come back in `retry_after_s`
+├── CreditsExhausted        429  says what is left and what was needed
+├── Fault                        one channel failed; `remedy` says what to do next
+├── NoChannelAnswered       502/503/429, from the faults it carries
+├── Draining                503  the gateway is stopping
+└── Internal                500
+"""
+
+import enum
+from collections.abc import Sequence
+
+from tollway.core.money import credits_of
+
+
+class Remedy(enum.Enum):
+    """What dispatch may do about a fault before the first word (relay.md 4.5)."""
+
+    NONE = "none"
+    """Nothing helps: tell the caller."""
+    NEXT_CHANNEL = "next_channel"
+    ONCE_MORE = "once_more"
+    """One more try in all, on another channel if there is one, else the same."""
+
+
+class TollwayError(Exception):
+    """Root of all; `kind` is the word each dialect translates into its own error type."""
+
+    status = 500
+    kind = "internal"
+    code = "internal_error"
+
+    def __init__(self, message: str, *, field: str | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        self.retry_after_s = retry_after_s
+
+    @property
+    def details(self) -> dict[str, object]:
+        """Extra facts for dialects whose envelope has room for them."""
+        return {}
+
+
+class BadRequest(TollwayError):
+    """The body, path or query is wrong; `field` is a path such as `messages[2].content`."""
+
+    status, kind, code = 400, "invalid_request", "invalid_request"
+
+
+class Unsupported(BadRequest):
+    """The request means something that the chosen model's dialect cannot say."""
+
+    code = "unsupported_parameter"
+
+
+class Unauthenticated(TollwayError):
+    """No credential, or one that opens nothing."""
+
+    status, kind, code = 401, "authentication", "invalid_api_key"
+
+
+class Forbidden(TollwayError):
+    """A good credential that may not do this."""
+
+    status, kind, code = 403, "permission", "access_denied"
+
+
+class NotFound(TollwayError):
+    """No such thing."""
+
+    status, kind, code = 404, "not_found", "not_found"
+
+
+class ModelNotFound(NotFound):
+    """No such model on sale."""
+
+    code = "model_not_found"
+
+
+class MethodNotAllowed(TollwayError):
+    """The path exists under another method."""
+
+    status, kind, code = 405, "invalid_request", "method_not_allowed"
+
+
+class TooLarge(TollwayError):
+    """The body is over the limit."""
+
+    status, kind, code = 413, "too_large", "request_too_large"
+
+
+class RateLimited(TollwayError):
+    """Too many requests, or too many at once."""
+
+    status, kind, code = 429, "rate_limited", "rate_limit_exceeded"
+
+
+class CreditsExhausted(TollwayError):
+    """The balance cannot cover the worst case of this call."""
+
+    status, kind, code = 429, "credits_exhausted", "insufficient_quota"
+
+    def __init__(self, remaining_nano_usd: int, required_nano_usd: int) -> None:
+        self.remaining, self.required = credits_of(remaining_nano_usd), credits_of(required_nano_usd)
+        super().__init__(
+            f"insufficient credits: this call may cost up to {self.required:g} credits and "
+            f"{self.remaining:g} are left; lower max_tokens or top up"
+        )
+
+    @property
+    def details(self) -> dict[str, object]:
+        return {"credits_remaining": self.remaining, "credits_required": self.required}
+
+
+class Draining(TollwayError):
+    """The gateway is stopping and takes no new calls."""
+
+    status, kind, code = 503, "overloaded", "shutting_down"
+
+
+class Internal(TollwayError):
+    """A mistake of ours."""
+
+
+class Fault(TollwayError):
+    """One channel failed on one attempt."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        remedy: Remedy,
+        code: str = "upstream_error",
+        field: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, field=field, retry_after_s=retry_after_s)
+        self.status, self.remedy, self.code = status, remedy, code
+        self.kind = kind_of_status(status)
+
+
+def kind_of_status(status: int) -> str:
+    """The word for an upstream's status, as every dialect's error table knows it."""
+    known = {400: "invalid_request", 401: "authentication", 403: "permission", 404: "not_found"}
+    known |= {413: "too_large", 422: "invalid_request", 429: "rate_limited", 503: "overloaded", 504: "timeout"}
+    if status in known:
+        return known[status]
+    return "overloaded" if status == 529 else "upstream" if status >= 500 else "invalid_request"
+
+
+class NoChannelAnswered(TollwayError):
+    """Every channel of the plan failed before its first word."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        last = faults[-1] if faults else None
+        limited = bool(faults) and all(fault.status == 429 for fault in faults)
+        self.status = 429 if limited else 504 if last and last.status == 504 else 502 if faults else 503
+        self.kind = "rate_limited" if limited else kind_of_status(self.status) if faults else "overloaded"
+        self.code = "rate_limit_exceeded" if limited else "all_providers_failed" if faults else "model_not_found"
+        waits = [fault.retry_after_s for fault in faults if fault.retry_after_s is not None]
+        told = "; ".join(dict.fromkeys(fault.message for fault in faults)) or "no channel serves this model now"
+        super().__init__(told, retry_after_s=min(waits) if waits else None)
+        self.faults = tuple(faults)

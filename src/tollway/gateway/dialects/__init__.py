@@ -1,0 +1,1 @@
+"""The wire formats, each a folder of four mirrors."""

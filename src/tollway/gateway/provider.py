@@ -1,0 +1,59 @@
+"""A provider: a dialect at a distance, with an accent."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tollway.gateway.dialect import Body, Dialect, Target
+
+HeaderLines = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What an address may depend on."""
+
+    model: str
+    stream: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Where a dialect is spoken, how to be let in, and what must be said differently there."""
+
+    name: str
+    dialect: Dialect
+    base_url: str
+    """Default base, without a trailing slash; a channel may move it. Empty: the operator must state one."""
+    path: Callable[[Aim], str]
+    """Appended to the base, e.g. `/chat/completions`."""
+    authorize: Callable[[str], HeaderLines]
+    """Headers that carry the channel's key."""
+    accent: Callable[[Body, Target], Body]
+    """Last edits to the body, in the provider's own version of the dialect; must not change its argument."""
+    key_env: str = ""
+    """Environment variable that holds the key, as in the vendor's own SDK; settings.py reads it."""
+    base_env: str = ""
+    """Environment variable that moves the base URL."""
+    headers: HeaderLines = ()
+    drops: Callable[[Body, Target], tuple[str, ...]] = lambda body, target: ()
+    """Names of fields the accent is about to remove, for `x-tollway-dropped`."""
+    needs_key: bool = True
+    inside: bool = False
+    """Answers inside the process, without a network (echo)."""
+    local_price: bool = False
+    """A model without a row in the catalog is sold at the operator's declared local price."""
+
+
+def bearer(key: str) -> HeaderLines:
+    """`Authorization: Bearer`, or nothing when the channel has no key (a local engine)."""
+    return (("authorization", f"Bearer {key}"),) if key else ()
+
+
+def same(body: Body, target: Target) -> Body:
+    """No accent."""
+    return body
+
+
+def at(path: str) -> Callable[[Aim], str]:
+    """A path that depends on nothing."""
+    return lambda aim: path

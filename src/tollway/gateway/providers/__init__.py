@@ -1,0 +1,1 @@
+"""Southbound: one module, one provider."""

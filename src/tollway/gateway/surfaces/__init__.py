@@ -1,0 +1,1 @@
+"""Northbound: one module, one surface."""

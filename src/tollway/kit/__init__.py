@@ -1,0 +1,1 @@
+"""The tools: parts that know nothing of Tollway and could each be a package of their own."""

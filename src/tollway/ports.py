@@ -1,0 +1,58 @@
+"""All that Tollway needs from outside, on one page; every port has a backend inside the process."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from tollway.kit.http1.wire import Inbound, Outbound
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+
+class Clock(Protocol):
+    """Time, so that tests can hold it still."""
+
+    def now_s(self) -> float:
+        """Unix seconds."""
+
+    def monotonic_s(self) -> float:
+        """Seconds that only go forward."""
+
+
+class Transaction(Protocol):
+    """SQL inside one transaction, the same text on SQLite and PostgreSQL, with `:named` parameters."""
+
+    def run(self, sql: str, **values: Any) -> list[Row]:
+        """Execute one statement; its rows, if it returns any."""
+
+    def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Execute one statement for each row of parameters."""
+
+
+class Database(Protocol):
+    """Durable truth. Work runs off the event loop, one transaction per call, committed or rolled back whole."""
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` as one writing transaction. It may run again after a lost race: no side effects."""
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` as one reading transaction."""
+
+    async def migrate(self) -> None:
+        """Bring the schema forward to this version, under a lock."""
+
+    def epoch(self, bump: bool = False) -> int:
+        """A number that every process sees change at once when one of them bumps it. Cheap: read on every call."""
+
+    async def close(self) -> None:
+        """Finish what was begun and let go."""
+
+
+class Upstream(Protocol):
+    """Reaches providers."""
+
+    async def send(self, request: Outbound) -> Inbound:
+        """Send and wait for the head of the answer. Raises UpstreamError; cancelling cuts the connection."""
+
+    async def close(self) -> None:
+        """Close every pooled connection."""
