@@ -216,3 +216,7 @@ class Dialect:
     content_type: bytes = b"text/event-stream; charset=utf-8"
     media_markers: tuple[bytes, ...] = field(default=())
     """Byte strings one of which occurs in any body that holds media."""
+    passes: tuple[bytes, ...] = field(default=())
+    """Request headers that go on unchanged when both sides speak this dialect (`anthropic-beta`)."""
+    write_count: Callable[[int], bytes] | None = None
+    """A token count in the shape of this dialect's own counting endpoint."""
