@@ -111,6 +111,7 @@ class CreditsExhausted(TollwayError):
     status, kind, code = 429, "credits_exhausted", "insufficient_quota"
 
     def __init__(self, remaining_nano_usd: int, required_nano_usd: int) -> None:
+        self.remaining_nano_usd, self.required_nano_usd = remaining_nano_usd, required_nano_usd
         self.remaining, self.required = credits_of(remaining_nano_usd), credits_of(required_nano_usd)
         super().__init__(
             f"insufficient credits: this call may cost up to {self.required:g} credits and "

@@ -1,0 +1,1 @@
+"""From a request to the channels that may answer it, in order."""

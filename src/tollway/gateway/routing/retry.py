@@ -1,0 +1,23 @@
+"""What a failure of the wire means for the plan (relay.md 4.5)."""
+
+from tollway.core.errors import Fault, Remedy
+from tollway.kit.http1.wire import UpstreamError
+
+_TIMEOUTS = {"first_byte", "idle", "total"}
+
+
+def fault_of(error: UpstreamError, channel: str) -> Fault:
+    """A failure to connect, or to hear anything, as a fault with its remedy.
+
+    A refused, reset or garbled connection sends the call to the next channel; silence is worth one more try.
+    """
+    if error.phase in _TIMEOUTS:
+        return Fault(
+            f"{channel}: the provider did not answer in time", status=504, remedy=Remedy.ONCE_MORE, code="timeout"
+        )
+    return Fault(
+        f"{channel}: the provider could not be reached ({error.phase})",
+        status=502,
+        remedy=Remedy.NEXT_CHANNEL,
+        code="connection_failed",
+    )
