@@ -1,0 +1,1 @@
+"""Who is asking: credentials, API keys and the peers that guess at them."""

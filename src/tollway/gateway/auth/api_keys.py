@@ -1,0 +1,148 @@
+"""Makes, lists and revokes API keys; a key itself is shown once and never kept."""
+
+import base64
+import secrets
+from collections.abc import Callable
+
+import msgspec
+
+from tollway.core.caller import KeyLimits, Scope
+from tollway.core.errors import BadRequest, NotFound, RateLimited
+from tollway.core.ids import KeyId, UserId
+from tollway.gateway.auth import store
+from tollway.gateway.auth.credential import digest_of
+from tollway.gateway.auth.store import KeyRecord
+from tollway.ports import Clock, Database, Transaction
+
+PREFIX = "inf_"
+DAY_S = 86_400.0
+MOST_PER_MINUTE = 60_000
+MOST_PARALLEL = 100_000
+MOST_MODELS = 200
+
+
+class KeyLimit(RateLimited):
+    """The user has as many active keys as one may have."""
+
+    code = "KEY_LIMIT"
+
+
+class KeyRules(msgspec.Struct, frozen=True):
+    """What holds for new keys."""
+
+    lifetime_days: float | None = 90.0
+    """How long a key lives unless its maker says otherwise; None: for ever."""
+    most_active: int | None = 10
+    """Active keys one user may have; None: any number."""
+
+
+USUAL = KeyRules()
+NO_LIMITS = KeyLimits()
+
+
+class NewKey(msgspec.Struct, frozen=True):
+    """A key just made: the only moment its text exists here."""
+
+    record: KeyRecord
+    api_key: str
+
+
+class ApiKeys:
+    """The keys of all users."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        rules: KeyRules = USUAL,
+        entropy: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        self._database, self._clock, self._rules, self._entropy = database, clock, rules, entropy
+
+    async def create(
+        self,
+        user: UserId,
+        name: str = "Default",
+        limits: KeyLimits = NO_LIMITS,
+        *,
+        scope: Scope = Scope.CALL,
+        lifetime_days: float | None = None,
+    ) -> NewKey:
+        """A new key of `user`. Raises NotFound without such a user, KeyLimit, BadRequest naming a bad field."""
+        new = self.mint(user, name, check_limits(limits), scope=scope, lifetime_days=lifetime_days)
+        most = self._rules.most_active
+
+        def keep(tx: Transaction) -> None:
+            if not store.lock_user(tx, user):
+                raise NotFound(f"no user {user}")
+            if most is not None and store.count_active(tx, user, new.record.created_at_s) >= most:
+                raise KeyLimit(f"{most} active keys is the most one user may have; revoke one first")
+            self.keep(tx, new)
+
+        await self._database.write(keep)
+        return new
+
+    def mint(
+        self, user: UserId, name: str, limits: KeyLimits, *, scope: Scope, lifetime_days: float | None = None
+    ) -> NewKey:
+        """A key that nobody knows yet, not kept anywhere."""
+        api_key = PREFIX + base64.urlsafe_b64encode(self._entropy(32)).rstrip(b"=").decode()
+        days = self._rules.lifetime_days if lifetime_days is None else lifetime_days
+        if days is not None and not 0 < days <= 36_500:
+            raise BadRequest("expires_in_days must be more than 0 and at most 36500", field="expires_in_days")
+        now_s = self._clock.now_s()
+        record = KeyRecord(
+            id=KeyId("key_" + self._entropy(9).hex()),
+            user=user,
+            name=check_name(name),
+            prefix=api_key[: len(PREFIX) + 4] + "...",
+            scope=scope,
+            limits=limits,
+            created_at_s=now_s,
+            expires_at_s=None if days is None else now_s + days * DAY_S,
+        )
+        return NewKey(record, api_key)
+
+    @staticmethod
+    def keep(tx: Transaction, new: NewKey) -> None:
+        """Write a minted key within a transaction of the caller's."""
+        digest = digest_of(new.api_key.encode())
+        if digest is None:
+            raise ValueError("a minted key must have the form of a key")
+        store.add_key(tx, new.record, digest)
+
+    async def of(self, user: UserId | None) -> list[KeyRecord]:
+        """The keys of `user`, or of everybody, newest first, revoked ones among them."""
+        return await self._database.read(lambda tx: store.list_keys(tx, user))
+
+    async def find(self, key: str) -> KeyRecord | None:
+        """The key with this id."""
+        return await self._database.read(lambda tx: store.get_key(tx, key))
+
+    async def revoke(self, key: str, user: UserId | None = None) -> None:
+        """Refuse the key from now on, in every process. Raises NotFound unless it is an unrevoked key of `user`
+        (of anybody when None)."""
+        now_s = self._clock.now_s()
+        if not await self._database.write(lambda tx: store.revoke_key(tx, key, user, now_s)):
+            raise NotFound(f"no API key {key}")
+        self._database.epoch(bump=True)
+
+
+def check_name(name: str) -> str:
+    """The name, trimmed. Raises BadRequest when it is empty, too long or not printable."""
+    trimmed = name.strip()
+    if not 0 < len(trimmed) <= 100 or not trimmed.isprintable():
+        raise BadRequest("name must be 1 to 100 printable characters", field="name")
+    return trimmed
+
+
+def check_limits(limits: KeyLimits) -> KeyLimits:
+    """The limits again. Raises BadRequest naming the one that makes no sense."""
+    for field, most in (("requests_per_minute", MOST_PER_MINUTE), ("parallel_calls", MOST_PARALLEL)):
+        value = getattr(limits, field)
+        if value is not None and not 1 <= value <= most:
+            raise BadRequest(f"{field} must be from 1 to {most}", field=field)
+    models = limits.models
+    if models is not None and (not 1 <= len(models) <= MOST_MODELS or not all(0 < len(m) <= 200 for m in models)):
+        raise BadRequest(f"models must be 1 to {MOST_MODELS} model ids or patterns", field="models")
+    return limits
