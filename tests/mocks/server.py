@@ -2,130 +2,21 @@
 
 import argparse
 import asyncio
-import enum
-import json
 import socket
 import struct
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
-from urllib.parse import parse_qs
+
+from tests.mocks.exchange import MockAnswer, MockRequest
+from tests.mocks.fault import GARBAGE, GARBAGE_INSIDE, Fault, Kind
+
+__all__ = ["App", "Fault", "Kind", "MockAnswer", "MockRequest", "MockServer", "run"]
 
 HEAD_END = b"\r\n\r\n"
-GARBAGE = b"\x16\x03\x01\x02\x00 this is not HTTP \xff\xfe\r\n\r\n"
-GARBAGE_INSIDE = b'data: {"choices": [{{{ \xff\xfe not json\n\n'
-
-
-@dataclass
-class MockRequest:
-    """One request as it came, and what became of its connection."""
-
-    method: str
-    path: str
-    """Without the query."""
-    query: str
-    headers: dict[str, str]
-    """Lower-case names."""
-    body: bytes
-    connection: int
-    """Number of the connection it came on, from 1."""
-    received_at: float = field(default_factory=time.monotonic)
-    demand: int = 0
-    """Status the app must answer with, in its own error body; 0 for a normal answer."""
-    aborted_at: float | None = None
-    """`time.monotonic()` when the client closed before the answer ended."""
-    answered_at: float | None = None
-    """`time.monotonic()` when the last byte of the answer was handed to the socket."""
-    pieces_sent: int = 0
-    ended: threading.Event = field(default_factory=threading.Event, repr=False)
-    """Set when the answer ended, or the client left."""
-
-    @property
-    def json(self) -> Any:
-        """The body as JSON."""
-        return json.loads(self.body)
-
-    @property
-    def args(self) -> dict[str, str]:
-        """The query's fields; the last of each name."""
-        return {name: values[-1] for name, values in parse_qs(self.query, keep_blank_values=True).items()}
-
-    def wait_aborted(self, timeout_s: float = 5.0) -> float:
-        """When the client closed early (monotonic seconds). Raises AssertionError when it did not."""
-        self.ended.wait(timeout_s)
-        assert self.aborted_at is not None, "the client never closed this connection early"
-        return self.aborted_at
-
-
-@dataclass
-class MockAnswer:
-    """One answer: a body (sized), or pieces of a stream (chunked), each after `delay_s`."""
-
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes | list[bytes] = b""
-    delay_s: float = 0.0
-
-    @classmethod
-    def of_json(cls, value: Any, status: int = 200, headers: dict[str, str] | None = None) -> "MockAnswer":
-        """A JSON body."""
-        return cls(status, {"content-type": "application/json", **(headers or {})}, json.dumps(value).encode())
-
-    @classmethod
-    def of_stream(cls, pieces: list[bytes], delay_s: float = 0.0, kind: str = "text/event-stream") -> "MockAnswer":
-        """A stream of pieces, usually one SSE event each."""
-        return cls(200, {"content-type": kind, "cache-control": "no-cache"}, pieces, delay_s)
-
-
 App = Callable[[MockRequest], MockAnswer]
-
-
-class Kind(enum.Enum):
-    """How to fail."""
-
-    REFUSE = "refuse"
-    """The listening socket is closed at once, until `mend()`; `times` means nothing here."""
-    CLOSE = "close"
-    """Close the connection as soon as it is accepted (or, on a kept-alive one, when the request came)."""
-    RESET = "reset"
-    """RST before the first byte."""
-    STATUS = "status"
-    """Answer `status` in the vendor's own error body, with the fault's headers."""
-    HANG = "hang"
-    """Read the request, never answer."""
-    HANG_AFTER = "hang_after"
-    """Stop for ever after `after` pieces (of a sized body: after `after` bytes)."""
-    CUT_AFTER = "cut_after"
-    """FIN after `after` pieces, without the closing chunk."""
-    RESET_AFTER = "reset_after"
-    """RST after `after` pieces."""
-    GARBAGE = "garbage"
-    """Bytes that are not HTTP."""
-    GARBAGE_INSIDE = "garbage_inside"
-    """One piece of rubbish after `after` pieces, then the rest; of a sized body: rubbish for a body."""
-    TRUNCATED = "truncated"
-    """Half of the body with a length that agrees: broken JSON."""
-    BYTE_BY_BYTE = "byte_by_byte"
-    """Every byte of the answer in a write of its own."""
-    DRIP = "drip"
-    """Every piece after `seconds`."""
-    WRONG_LENGTH = "wrong_length"
-    """content-length says more than what comes before FIN."""
-
-
-@dataclass
-class Fault:
-    """One failure; `when` chooses the requests it strikes (all, when None)."""
-
-    kind: Kind
-    after: int = 0
-    status: int = 500
-    headers: dict[str, str] = field(default_factory=dict)
-    seconds: float = 0.05
-    when: Callable[[MockRequest], bool] | None = None
 
 
 REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 429: "Too Many Requests"}
