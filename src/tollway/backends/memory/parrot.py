@@ -1,0 +1,247 @@
+"""Decides what the echo model says to a chat request.
+
+It repeats the last user's words; calls a declared tool that they name or `tool_choice` demands; answers JSON when
+a format demands it; honours the token limit and stop words. `[[error:STATUS]]` in the words is answered with that
+status and `[[slow:MS]]` waits before every piece. A token is a word.
+"""
+
+import hashlib
+import json
+import re
+from typing import Any
+
+import msgspec
+
+from tollway.backends.memory.specimen import specimen
+
+TOKENS_PER_MEDIUM = 10
+MAX_DELAY_MS = 10_000
+MAX_ANSWERS = 128
+_MARK = re.compile(r"\[\[(error|slow):(\d{1,6})\]\]")
+
+
+class Refused(Exception):
+    """The parrot answers with an error instead."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+class Part(msgspec.Struct):
+    """One content part, whichever its type."""
+
+    type: str
+    text: str | None = None
+    refusal: str | None = None
+    image_url: dict[str, Any] | None = None
+    input_audio: dict[str, Any] | None = None
+    file: dict[str, Any] | None = None
+
+
+class Message(msgspec.Struct):
+    """One turn."""
+
+    role: str
+    content: str | list[Part] | None = None
+
+
+class Tool(msgspec.Struct):
+    """A declared tool: function or custom."""
+
+    type: str = "function"
+    function: dict[str, Any] | None = None
+    custom: dict[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name; empty when it declares none."""
+        return str((self.function or self.custom or {}).get("name", ""))
+
+
+class Question(msgspec.Struct):
+    """The fields of a chat request that the parrot heeds."""
+
+    messages: list[Message]
+    model: str = "echo"
+    stream: bool | None = None
+    stream_options: dict[str, Any] | None = None
+    tools: list[Tool] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: dict[str, Any] | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    stop: str | list[str] | None = None
+    n: int | None = None
+
+
+class Call(msgspec.Struct, frozen=True):
+    """A tool call the parrot makes."""
+
+    id: str
+    type: str
+    name: str
+    args: str
+    """JSON text (function) or free text (custom)."""
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What to say, and how."""
+
+    id: str
+    model: str
+    text: str
+    calls: tuple[Call, ...]
+    finish: str
+    """OpenAI's word: `stop`, `length` or `tool_calls`."""
+    prompt_tokens: int
+    completion_tokens: int
+    """Of all answers together."""
+    answers: int
+    stream: bool
+    show_usage: bool
+    delay_s: float
+
+
+_decode = msgspec.json.Decoder(Question).decode
+
+
+def listen(body: bytes) -> Wanted:
+    """Understand a request and make up the answer. Raises Refused."""
+    try:
+        question = _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused(400, "invalid_request", str(error)) from error
+    words = _last_words(question)
+    marks = dict(_MARK.findall(words))
+    if "error" in marks:
+        status = min(599, max(400, int(marks["error"])))
+        raise Refused(status, "echo_error", f"the echo model was asked to fail with status {status}")
+    digest = hashlib.sha256(body).hexdigest()
+    calls = _calls(question, words, digest)
+    text, finish = ("", "tool_calls") if calls else _cut(question, _say(question, _MARK.sub("", words).strip()))
+    answers = min(MAX_ANSWERS, max(1, question.n or 1))
+    return Wanted(
+        id=f"chatcmpl-{digest[:24]}",
+        model=question.model,
+        text=text,
+        calls=calls,
+        finish=finish,
+        prompt_tokens=sum(_weigh(message) for message in question.messages),
+        completion_tokens=answers * (_count(text) + sum(1 + _count(call.args) for call in calls)),
+        answers=answers,
+        stream=bool(question.stream),
+        show_usage=(question.stream_options or {}).get("include_usage") is True,
+        delay_s=min(MAX_DELAY_MS, int(marks.get("slow", 0))) / 1000,
+    )
+
+
+def _count(text: str) -> int:
+    return len(text.split())
+
+
+def _weigh(message: Message) -> int:
+    if isinstance(message.content, str):
+        return _count(message.content)
+    parts = message.content or []
+    return sum(TOKENS_PER_MEDIUM if part.text is None else _count(part.text) for part in parts)
+
+
+def _text_of(message: Message) -> str:
+    if isinstance(message.content, list):
+        return " ".join(part.text or part.refusal or _describe(part) for part in message.content)
+    return message.content or ""
+
+
+def _last_words(question: Question) -> str:
+    users = [message for message in question.messages if message.role == "user"]
+    return _text_of(users[-1]) if users else ""
+
+
+def _say(question: Question, words: str) -> str:
+    if demanded := _demanded_json(question, words):
+        return demanded
+    if question.messages and question.messages[-1].role in ("tool", "function"):
+        return "The tool said: " + "; ".join(_text_of(message) for message in _results(question.messages))
+    return f"You said: {words}"
+
+
+def _results(messages: list[Message]) -> list[Message]:
+    """The tool results that close the conversation."""
+    first = len(messages)
+    while first and messages[first - 1].role in ("tool", "function"):
+        first -= 1
+    return messages[first:]
+
+
+def _demanded_json(question: Question, words: str) -> str:
+    wanted = question.response_format or {}
+    if wanted.get("type") == "json_object":
+        return json.dumps({"echo": words}, ensure_ascii=False)
+    if wanted.get("type") != "json_schema":
+        return ""
+    described = wanted.get("json_schema")
+    schema = described.get("schema", {}) if isinstance(described, dict) else {}
+    return json.dumps(specimen(schema), ensure_ascii=False)
+
+
+def _describe(part: Part) -> str:
+    if part.image_url is not None:
+        return f"[image {_source(str(part.image_url.get('url', '')))}]"
+    if part.input_audio is not None:
+        size = _decoded_size(str(part.input_audio.get("data", "")))
+        return f"[audio {part.input_audio.get('format', 'unknown')} {size} bytes]"
+    if part.file is not None:
+        source = _source(str(part.file.get("file_data") or part.file.get("file_id", "")))
+        return " ".join(["[file", *([str(part.file["filename"])] if part.file.get("filename") else []), source + "]"])
+    return f"[{part.type}]"
+
+
+def _source(url: str) -> str:
+    if not url.startswith("data:"):
+        return url
+    head, _, data = url[5:].partition(",")
+    return f"{head.removesuffix(';base64')} {_decoded_size(data)} bytes"
+
+
+def _decoded_size(data: str) -> int:
+    return len(data.rstrip("=")) * 3 // 4
+
+
+def _cut(question: Question, text: str) -> tuple[str, str]:
+    stops = [question.stop] if isinstance(question.stop, str) else question.stop or []
+    for stop in stops:
+        text = text.split(stop, 1)[0] if stop else text
+    limits = [limit for limit in (question.max_completion_tokens, question.max_tokens) if limit is not None]
+    if limits and _count(text) > max(0, *limits):
+        return " ".join(text.split()[: max(0, *limits)]), "length"
+    return text, "stop"
+
+
+def _calls(question: Question, words: str, digest: str) -> tuple[Call, ...]:
+    chosen = _chosen(question, words)
+    if question.parallel_tool_calls is False:
+        chosen = chosen[:1]
+    return tuple(_call(tool, words, f"call_{digest[:20]}{index}") for index, tool in enumerate(chosen))
+
+
+def _chosen(question: Question, words: str) -> list[Tool]:
+    tools = [tool for tool in question.tools or [] if tool.name]
+    choice = question.tool_choice
+    if choice == "none" or not tools:
+        return []
+    if isinstance(choice, dict):
+        demanded = choice.get("function") or choice.get("custom") or {}
+        return [tool for tool in tools if isinstance(demanded, dict) and tool.name == demanded.get("name")][:1]
+    named = [tool for tool in tools if re.search(rf"(?<![\w-]){re.escape(tool.name)}(?![\w-])", words)]
+    if choice == "required":
+        return named or tools[:1]
+    return named if question.messages[-1].role == "user" else []
+
+
+def _call(tool: Tool, words: str, call_id: str) -> Call:
+    if tool.custom is not None:
+        return Call(call_id, "custom", tool.name, words)
+    args = specimen((tool.function or {}).get("parameters") or {})
+    return Call(call_id, "function", tool.name, json.dumps(args if isinstance(args, dict) else {}, ensure_ascii=False))

@@ -1,0 +1,15 @@
+"""The echo model: speaks OpenAI Chat from inside the process, so that everything can be tried without a key."""
+
+from tollway.gateway.dialects.openai_chat import dialect as openai_chat
+from tollway.gateway.provider import Provider, at, bearer, same
+
+provider = Provider(
+    name="echo",
+    dialect=openai_chat,
+    base_url="http://echo.inside/v1",
+    path=at("/chat/completions"),
+    authorize=bearer,
+    accent=same,
+    needs_key=False,
+    inside=True,
+)
