@@ -1,0 +1,164 @@
+"""Limits of one key: an exact window, slots that come back once, and models by id, alias and pattern."""
+
+import gc
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tollway.core.caller import Caller, KeyLimits
+from tollway.core.errors import Forbidden, RateLimited
+from tollway.core.ids import KeyId, UserId
+from tollway.gateway.limits.rate import FREE, SWEEP_AT, WINDOW_S, RateLimiter
+
+ALIASES = {"cheap": "gpt-5-mini", "gpt-latest": "claude-opus"}
+
+
+def caller(key: str = "k", **limits: object) -> Caller:
+    return Caller(UserId("u"), KeyId(key), limits=KeyLimits(**limits))  # type: ignore[arg-type]
+
+
+def test_a_key_without_limits_gets_a_place_that_counts_nothing() -> None:
+    limiter = RateLimiter()
+    slots = {id(limiter.admit(caller(), "m", 0.0)) for _ in range(1000)}
+    assert slots == {id(FREE)}
+    assert FREE.headers("openai", 0.0) == ()
+    FREE.release()
+    FREE.release()
+
+
+def test_the_request_after_the_last_allowed_one_is_refused_and_told_when_to_come_back() -> None:
+    limiter, who = RateLimiter(), caller(requests_per_minute=10)
+    for second in range(10):
+        limiter.admit(who, "m", float(second)).release()
+    with pytest.raises(RateLimited) as refused:
+        limiter.admit(who, "m", 30.0)
+    assert refused.value.retry_after_s == pytest.approx(30.0)
+    with pytest.raises(RateLimited):
+        limiter.admit(who, "m", 59.999)
+    limiter.admit(who, "m", 60.0)
+
+
+@settings(max_examples=300)
+@given(
+    per_minute=st.integers(1, 8),
+    steps=st.lists(st.floats(0, 40, allow_nan=False, width=32), max_size=60),
+)
+def test_the_window_equals_counting_the_admitted_of_the_last_minute(per_minute: int, steps: list[float]) -> None:
+    limiter, who = RateLimiter(), caller(requests_per_minute=per_minute)
+    admitted: list[float] = []
+    now = 1000.0
+    for step in steps:
+        now += step
+        recent = [then for then in admitted if then > now - WINDOW_S]
+        if len(recent) < per_minute:
+            slot = limiter.admit(who, "m", now)
+            admitted.append(now)
+            assert slot.remaining == per_minute - len(recent) - 1
+            continue
+        with pytest.raises(RateLimited) as refused:
+            limiter.admit(who, "m", now)
+        wait = refused.value.retry_after_s
+        assert wait is not None and 0 < wait <= WINDOW_S
+        back = now + wait
+        assert len([then for then in admitted if then > back + 1e-6 - WINDOW_S]) < per_minute
+
+
+@settings(max_examples=200)
+@given(most=st.integers(1, 4), moves=st.lists(st.integers(-6, 6), max_size=60))
+def test_parallel_calls_never_exceed_the_limit_however_slots_are_given_back(most: int, moves: list[int]) -> None:
+    limiter, who = RateLimiter(), caller(parallel_calls=most)
+    held = []
+    returned = []
+    for move in moves:
+        if move > 0:
+            if len(held) < most:
+                held.append(limiter.admit(who, "m", 0.0))
+            else:
+                with pytest.raises(RateLimited):
+                    limiter.admit(who, "m", 0.0)
+        elif held:
+            slot = held.pop(move % len(held))
+            slot.release()
+            returned.append(slot)
+        for slot in returned:
+            slot.release()  # a second time: must change nothing
+
+
+def test_a_call_refused_for_one_limit_counts_against_no_other() -> None:
+    limiter = RateLimiter()
+    who = caller(requests_per_minute=2, parallel_calls=1, models=("m",))
+    first = limiter.admit(who, "m", 0.0)
+    for _ in range(5):
+        with pytest.raises(RateLimited):
+            limiter.admit(who, "m", 1.0)
+        with pytest.raises(Forbidden):
+            limiter.admit(who, "other", 1.0)
+    first.release()
+    assert limiter.admit(who, "m", 2.0).remaining == 0
+    with pytest.raises(RateLimited):
+        limiter.admit(who, "m", 3.0)
+
+
+def test_a_limit_lowered_while_in_use_holds_at_once() -> None:
+    limiter = RateLimiter()
+    for second in range(5):
+        limiter.admit(caller(requests_per_minute=10), "m", float(second)).release()
+    with pytest.raises(RateLimited) as refused:
+        limiter.admit(caller(requests_per_minute=2), "m", 10.0)
+    assert refused.value.retry_after_s == pytest.approx(53.0)  # until the second-newest is a minute old
+
+
+def test_keys_do_not_share_a_window() -> None:
+    limiter = RateLimiter()
+    limiter.admit(caller("a", requests_per_minute=1), "m", 0.0)
+    limiter.admit(caller("b", requests_per_minute=1), "m", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("entries", "model", "may"),
+    [
+        (("gpt-5-mini",), "gpt-5-mini", True),
+        (("gpt-*",), "gpt-5.2-codex", True),
+        (("cheap",), "gpt-5-mini", True),
+        (("gpt-*",), "claude-opus", False),  # although an alias that matches the pattern leads there
+        (("gpt-5",), "gpt-5-mini", False),
+        (("GPT-*",), "gpt-5-mini", False),
+        (("claude-*", "gemini-?-flash"), "gemini-3-flash", True),
+    ],
+)
+def test_allowed_models_are_ids_aliases_and_patterns(entries: tuple[str, ...], model: str, may: bool) -> None:
+    limiter = RateLimiter(ALIASES.get)
+    assert limiter.allows(KeyLimits(models=entries), model) is may
+    assert limiter.allows(KeyLimits(models=entries), model) is may, "the remembered answer is the same"
+    if not may:
+        with pytest.raises(Forbidden) as refused:
+            limiter.admit(caller(models=entries), model, 0.0)
+        assert refused.value.field == "model"
+
+
+def test_idle_keys_are_forgotten_and_busy_ones_are_not() -> None:
+    limiter = RateLimiter()
+    busy = limiter.admit(caller("busy", parallel_calls=1), "m", 0.0)
+    for number in range(4 * SWEEP_AT):
+        limiter.admit(caller(f"k{number}", requests_per_minute=5), "m", number * 1.0).release()
+    gc.collect()
+    assert len(limiter._uses) <= SWEEP_AT
+    assert sys.getsizeof(limiter._uses) < 256 * 1024
+    with pytest.raises(RateLimited):
+        limiter.admit(caller("busy", parallel_calls=1), "m", 9999.0)
+    busy.release()
+    limiter.admit(caller("busy", parallel_calls=1), "m", 9999.0)
+
+
+def test_headers_speak_the_callers_dialect() -> None:
+    limiter, who = RateLimiter(), caller(requests_per_minute=3)
+    slot = limiter.admit(who, "m", 0.0)
+    assert dict(slot.headers("openai", 0.0)) == {
+        b"x-ratelimit-limit-requests": b"3",
+        b"x-ratelimit-remaining-requests": b"2",
+        b"x-ratelimit-reset-requests": b"60.000s",
+    }
+    told = dict(slot.headers("anthropic", 1_700_000_000.0))
+    assert told[b"anthropic-ratelimit-requests-reset"] == b"2023-11-14T22:14:20Z"
