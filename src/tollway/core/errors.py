@@ -13,6 +13,7 @@ TollwayError
 ├── Fault                        one channel failed; `remedy` says what to do next
 ├── NoChannelAnswered       502/503/429, from the faults it carries
 ├── Draining                503  the gateway is stopping
+├── Unavailable             503  something we stand on (the database) cannot be reached now
 └── Internal                500
 """
 
@@ -129,6 +130,12 @@ class Draining(TollwayError):
     status, kind, code = 503, "overloaded", "shutting_down"
 
 
+class Unavailable(TollwayError):
+    """Something we stand on, such as the database, cannot be reached now; nothing was done."""
+
+    status, kind, code = 503, "overloaded", "unavailable"
+
+
 class Internal(TollwayError):
     """A mistake of ours."""
 
@@ -149,6 +156,8 @@ class Fault(TollwayError):
         super().__init__(message, field=field, retry_after_s=retry_after_s)
         self.status, self.remedy, self.code = status, remedy, code
         self.kind = kind_of_status(status)
+        self.verbatim: bytes | None = None
+        """The provider's own error body, when the caller speaks the same dialect."""
 
 
 def kind_of_status(status: int) -> str:

@@ -1,0 +1,277 @@
+"""What goes to the caller: the head at the first word, the pieces, the end; the books close before the last byte."""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from tollway.core.chat import Reasoning, ToolCall
+from tollway.core.errors import Fault
+from tollway.core.money import credits_of
+from tollway.core.receipt import Attempt, Reason
+from tollway.core.stream import Completed, Cut, Failed
+from tollway.gateway.dialect import Voice
+from tollway.gateway.ledger.ledger import Hold, Ledger
+from tollway.gateway.limits.rate import Slot
+from tollway.gateway.pipeline.call import Call
+from tollway.gateway.pipeline.prepare import Prepared
+from tollway.gateway.pipeline.reply import StreamReply
+from tollway.gateway.pipeline.seals import Seals
+from tollway.gateway.pipeline.settle import NOTHING_SAID, Said, Settlement
+from tollway.gateway.pipeline.weigh import input_estimate
+from tollway.gateway.pipeline.whole import WholeReply
+from tollway.gateway.routing.router import Candidate, Plan
+from tollway.kit.http1.wire import Inbound, Sink
+
+Lines = tuple[tuple[bytes, bytes], ...]
+
+
+class Delivery:
+    """One call's answer on its way out. Created when the hold is taken; `closed` once the books are."""
+
+    __slots__ = (
+        "_heart", "_hold", "_inbound", "_ledger", "_now_s", "_plan", "_prologue", "_seals", "_slot", "beat_s", "call", "committed",
+        "reply", "settlement", "sink",
+    )  # fmt: skip
+
+    def __init__(  # noqa: PLR0913 - the one place where a call meets all that ends it
+        self, call: Call, plan: Plan, hold: Hold, slot: Slot, sink: Sink, rooms: "Rooms"
+    ) -> None:
+        self.call, self.sink = call, sink
+        self.settlement = Settlement(call, hold, plan.model.id)
+        self.committed = False
+        """The caller has the head: no other channel from here on."""
+        self.reply: StreamReply | None = None
+        self.beat_s = 0.0
+        self._plan, self._hold, self._slot = plan, hold, slot
+        self._ledger, self._seals, self._now_s, self._heart = rooms.ledger, rooms.seals, rooms.now_s, rooms.heart
+        self._inbound: Inbound | None = None
+        self._prologue: list[bytes] = []
+
+    # -- attempts ----------------------------------------------------------------------------------------------
+
+    def tried(self, candidate: Candidate, status: int, started_s: float, fault: Fault | None = None) -> None:
+        """Put one attempt on the receipt."""
+        now_s = self._now_s()
+        self.settlement.attempts.append(
+            Attempt(
+                candidate.channel.id,
+                candidate.provider.name,
+                candidate.upstream_model,
+                status,
+                fault.message if fault is not None else "",
+                round((started_s - self.call.started_s) * 1000),
+                round((now_s - started_s) * 1000) if status else 0,
+            )
+        )
+
+    def voice(self, candidate: Candidate, prepared: Prepared) -> Voice:
+        """How the caller wants to be answered."""
+        call = self.call
+        anthropic_start = call.envelope.stream and call.dialect.family == "anthropic" and not prepared.passthrough
+        return Voice(
+            request_id=call.id,
+            model=call.envelope.model or candidate.model.id,
+            created_s=int(call.arrived_s),
+            stream=call.envelope.stream,
+            include_usage=call.envelope.include_usage,
+            input_estimate=input_estimate(call, candidate.model) if anthropic_start else 0,
+            framing=call.options.get("framing", "sse"),
+            opaque=call.opaque,
+            options=call.options,
+            closing=lambda: self._closing(candidate),
+        )
+
+    def _closing(self, candidate: Candidate) -> Mapping[str, object]:
+        return {
+            "model": candidate.model.id,
+            "model_display_name": candidate.model.name,
+            "routed": candidate.model.id != self._plan.model.id or self.call.envelope.model is None,
+            "credits_used": credits_of(self.settlement.charge),
+        }
+
+    # -- a stream ----------------------------------------------------------------------------------------------
+
+    def open(self, reply: StreamReply, inbound: Inbound, prepared: Prepared) -> Callable[[bytes], None]:
+        """Begin to listen; the returned callback takes the provider's bytes as they come."""
+        self.reply, self._inbound = reply, inbound
+        self.settlement.dropped = prepared.dropped
+        reply.on_terminal = self._close_stream
+        self._prologue = []
+        self._heart.add(self)
+        return self._on_data
+
+    def _on_data(self, data: bytes) -> None:
+        reply = self.reply
+        assert reply is not None
+        out = reply.feed(data)
+        if self.committed:
+            if out:
+                self._send(out)
+            return
+        self._prologue.append(out)
+        if isinstance(reply.terminal, Failed | Cut):
+            self._listen_no_more()
+        elif reply.spoken or reply.terminal is not None:
+            self.commit()
+
+    def commit(self) -> None:
+        """The first word: the status is said and this channel is ours to the end."""
+        self.committed = True
+        call, reply = self.call, self.reply
+        assert reply is not None
+        self.settlement.first_byte_ms = round((self._now_s() - call.started_s) * 1000)
+        self.tried(reply.candidate, 200, call.started_s)
+        content_type = b"application/json" if call.options.get("framing") == "array" else call.dialect.content_type
+        self.sink.head(200, self._head(reply.candidate, content_type))
+        if self._inbound is not None:
+            self.sink.on_full(self._inbound.pause, self._inbound.resume)
+        self._send(b"".join(self._prologue))
+
+    def _listen_no_more(self) -> None:
+        if self._inbound is not None:
+            self._inbound.stop_pump()
+
+    def _send(self, out: bytes) -> None:
+        self.sink.write(out)
+        reply = self.reply
+        if reply is not None and reply.terminal is not None:
+            self._end(reply)
+        else:
+            self.beat_s = self._now_s()
+
+    def finish(self, cut: str = "") -> None:
+        """The provider's bytes are over: cleanly, or `cut` says why not."""
+        reply = self.reply
+        assert reply is not None
+        if reply.terminal is None:
+            out = reply.cut(cut) if cut else reply.close()
+            if self.committed:
+                self._send(out)
+            elif isinstance(reply.terminal, Completed):
+                self._prologue.append(out)
+                self.commit()
+
+    def _end(self, reply: StreamReply) -> None:
+        """Nothing more will be said. A stream that is not whole never ends like one that is."""
+        if not isinstance(reply.terminal, Completed) and self.call.options.get("framing") == "array":
+            self.sink.abort()
+        else:
+            self.sink.end()
+        self.beat_s = self._now_s()
+
+    def _close_stream(self) -> None:
+        """The terminal event is known and its bytes not yet made: settle now."""
+        reply = self.reply
+        if reply is None or not (self.committed or isinstance(reply.terminal, Completed)):
+            return  # before the first word a failure is the channel's, and another may answer
+        whole = isinstance(reply.terminal, Completed)
+        note = reply.terminal.message if isinstance(reply.terminal, Failed) else ""
+        self._settle_stream(Reason.COMPLETED if whole else Reason.UPSTREAM_CUT, note)
+
+    def _settle_stream(self, reason: Reason, note: str = "") -> None:
+        reply = self.reply
+        assert reply is not None
+        said = Said(reply.usage, reply.spoken, reply.tally, reply.images)
+        self.settlement.close(reason, reply.candidate, said, self._now_s(), note)
+        self._keep_seals(reply.thoughts, reply.tools)
+
+    def beat(self, now_s: float, every_s: float) -> None:
+        """Called by the heart: keep the caller's connection warm, and let go of a provider that lingers."""
+        reply = self.reply
+        if reply is None or now_s - (self.beat_s or self.call.started_s) < every_s:
+            return
+        if reply.terminal is not None:
+            self._listen_no_more()
+        elif self.committed:
+            self.sink.write(reply.heartbeat())
+            self.beat_s = now_s
+        elif reply.beats:
+            self.commit()
+
+    # -- a whole answer ----------------------------------------------------------------------------------------
+
+    def whole(self, reply: WholeReply, prepared: Prepared, started_s: float) -> None:
+        """Settle and answer."""
+        self.settlement.dropped = prepared.dropped
+        self.tried(reply.candidate, 200, started_s)
+        said = Said(reply.usage, not reply.empty, reply.tally, reply.images)
+        voice = None if prepared.passthrough else self.voice(reply.candidate, prepared)
+        self.settlement.close(Reason.COMPLETED, reply.candidate, said, self._now_s())
+        body = reply.data if voice is None else reply.body(self.call, voice)
+        if reply.answer is not None:
+            self._keep_seals(*reply.thoughts_and_tools())
+        charge = (b"x-tollway-cost", b"%.6f" % credits_of(self.settlement.charge))
+        self.committed = True
+        self.sink.head(200, (*self._head(reply.candidate, b"application/json"), charge), len(body))
+        self.sink.write(body)
+        self.sink.end()
+
+    # -- endings without an answer -----------------------------------------------------------------------------
+
+    def over(self) -> None:
+        """The attempt that answered is done with its provider."""
+        self._heart.discard(self)
+
+    def failed(self, note: str) -> None:
+        """No channel answered: nothing is owed."""
+        self.settlement.close(Reason.FAILED, None, NOTHING_SAID, self._now_s(), note)
+        self._heart.discard(self)
+
+    def gone(self) -> None:
+        """The caller left: what was said is charged, nothing else."""
+        self._heart.discard(self)
+        if self.settlement.reason is not None:
+            return
+        if self.reply is not None and self.reply.terminal is None:
+            self._settle_stream(Reason.CLIENT_GONE)
+        else:
+            self.settlement.close(Reason.CLIENT_GONE, None, NOTHING_SAID, self._now_s())
+
+    def forget(self) -> None:
+        """This attempt failed before its first word; another may follow."""
+        self._heart.discard(self)
+        self.reply = self._inbound = None
+
+    # -- details -----------------------------------------------------------------------------------------------
+
+    def _head(self, candidate: Candidate, content_type: bytes) -> Lines:
+        lines: list[tuple[bytes, bytes]] = [
+            (b"content-type", content_type),
+            (b"x-request-id", self.call.id.encode()),
+            (b"request-id", self.call.id.encode()),
+            (b"x-tollway-model", candidate.model.id.encode()),
+            (b"x-tollway-provider", candidate.provider.name.encode()),
+            (b"x-tollway-hold", b"%.6f" % credits_of(self._hold.amount)),
+            (b"x-tollway-credits-remaining", b"%.6f" % credits_of(self._ledger.left(self.call.caller.user))),
+        ]
+        if self.call.envelope.stream:
+            lines += ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
+        if self.settlement.dropped:
+            lines.append((b"x-tollway-dropped", ", ".join(dict.fromkeys(self.settlement.dropped)).encode()))
+        return (*lines, *self._slot.headers(self.call.dialect.family, self.call.arrived_s))
+
+    def _keep_seals(self, thoughts: list[Reasoning], tools: list[ToolCall]) -> None:
+        for tool in tools:
+            self._seals.keep(self.call.caller.key, tool, tuple(thoughts))
+
+
+class Heart:
+    """The streams that are open now; beats for all of them from one timer."""
+
+    def __init__(self) -> None:
+        self._open: set[Delivery] = set()
+        self.add, self.discard = self._open.add, self._open.discard
+
+    def beat(self, now_s: float, every_s: float) -> None:
+        """Look at every open stream once."""
+        for delivery in tuple(self._open):
+            delivery.beat(now_s, every_s)
+
+
+class Rooms(msgspec.Struct):
+    """What a delivery needs of the gateway's rooms."""
+
+    ledger: Ledger
+    seals: Seals
+    now_s: Callable[[], float]
+    heart: Heart

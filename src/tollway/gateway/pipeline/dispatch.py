@@ -1,0 +1,128 @@
+"""The first channel to answer wins; committed from its first word."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from tollway.core.errors import Fault, NoChannelAnswered, Remedy, Unsupported
+from tollway.gateway.pipeline.delivery import Delivery
+from tollway.gateway.pipeline.prepare import CannotSay, Prepared, prepare
+from tollway.gateway.pipeline.reply import StreamReply
+from tollway.gateway.pipeline.whole import read_whole
+from tollway.gateway.routing.health import Health
+from tollway.gateway.routing.retry import fault_of
+from tollway.gateway.routing.router import Candidate, Plan
+from tollway.kit.http1.wire import Inbound, UpstreamError
+from tollway.ports import Upstream
+
+MAX_ATTEMPTS = 6
+
+
+class Dispatcher:
+    """Tries the channels of a plan in order."""
+
+    def __init__(
+        self, health: Health, outside: Upstream, inside: Mapping[str, Upstream], now_s: Callable[[], float]
+    ) -> None:
+        """`inside` holds the providers that answer within the process, by name."""
+        self._health, self._outside, self._inside, self._now_s = health, outside, inside, now_s
+
+    async def first_to_answer(self, plan: Plan, delivery: Delivery, output_limit: int | None) -> None:
+        """Deliver the first answer. Raises Fault when nothing would help, NoChannelAnswered when nothing helped."""
+        faults: list[Fault] = []
+        for candidate in attempts(plan, faults):
+            try:
+                await self._attempt(candidate, delivery, output_limit)
+                return
+            except Fault as fault:
+                if delivery.committed:
+                    raise
+                self._health.failed(candidate.channel.id, fault, self._now_s())
+                if fault.remedy is Remedy.NONE:
+                    raise
+                faults.append(fault)
+        raise no_answer(faults)
+
+    async def _attempt(self, candidate: Candidate, delivery: Delivery, output_limit: int | None) -> None:
+        started_s = self._now_s()
+        status = 0
+        try:
+            prepared = prepare(delivery.call, candidate, output_limit)
+            inbound = await self._send(candidate, prepared)
+            status = inbound.status
+            try:
+                await self._answer(candidate, prepared, inbound, delivery, started_s)
+            finally:
+                inbound.close()
+        except Fault as fault:
+            delivery.tried(candidate, status, started_s, fault)
+            raise
+        self._health.answered(candidate.channel.id)
+
+    async def _send(self, candidate: Candidate, prepared: Prepared) -> Inbound:
+        provider = candidate.provider
+        upstream = self._inside[provider.name] if provider.inside else self._outside
+        try:
+            return await upstream.send(prepared.outbound)
+        except UpstreamError as error:
+            raise fault_of(error, candidate.channel.id) from error
+
+    async def _answer(
+        self, candidate: Candidate, prepared: Prepared, inbound: Inbound, delivery: Delivery, started_s: float
+    ) -> None:
+        if inbound.status != 200:
+            body = await self._read(candidate, inbound)
+            fault = candidate.provider.dialect.read_error(inbound.status, dict(inbound.headers), body)
+            fault.verbatim = body if prepared.passthrough else None
+            raise fault
+        if delivery.call.envelope.stream:
+            await self._stream(candidate, prepared, inbound, delivery)
+            return
+        data = await self._read(candidate, inbound)
+        delivery.whole(read_whole(candidate, prepared, data), prepared, started_s)
+
+    async def _stream(self, candidate: Candidate, prepared: Prepared, inbound: Inbound, delivery: Delivery) -> None:
+        """Relay by callback; this coroutine only waits for the end. The first word commits inside `on_data`."""
+        reply = StreamReply(delivery.call, candidate, prepared, delivery.voice(candidate, prepared))
+        on_data = delivery.open(reply, inbound, prepared)
+        try:
+            await inbound.pump(on_data)
+            delivery.finish()
+        except UpstreamError as error:
+            if not delivery.committed:
+                delivery.forget()
+                raise fault_of(error, candidate.channel.id) from error
+            delivery.finish(cut=f"the provider broke off ({error.phase})")
+        if not delivery.committed:
+            delivery.forget()
+            raise reply.fault()
+        delivery.over()
+
+    async def _read(self, candidate: Candidate, inbound: Inbound) -> bytes:
+        try:
+            return await inbound.read()
+        except UpstreamError as error:
+            raise fault_of(error, candidate.channel.id) from error
+
+
+def attempts(plan: Plan, faults: list[Fault]) -> Iterator[Candidate]:
+    """The candidates in order, no channel twice; one more try in all where a fault's remedy is ONCE_MORE.
+
+    `faults` grows while the caller iterates: the last one decides how to go on.
+    """
+    once_more = True
+    for number, candidate in enumerate(plan.candidates[:MAX_ATTEMPTS]):
+        yield candidate
+        if faults and faults[-1].remedy is Remedy.ONCE_MORE:
+            if not once_more:
+                return
+            once_more = False
+            if number + 1 == len(plan.candidates):
+                yield candidate
+
+
+def no_answer(faults: list[Fault]) -> NoChannelAnswered | Unsupported:
+    """What to tell the caller when every candidate failed: his own request, if nobody could say it."""
+    if faults and all(isinstance(fault, CannotSay) for fault in faults):
+        first = faults[0]
+        assert isinstance(first, CannotSay)
+        return first.unsupported
+    return NoChannelAnswered([fault for fault in faults if not isinstance(fault, CannotSay)] or faults)

@@ -1,0 +1,93 @@
+"""From a call and a candidate to the bytes that go to the provider."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from tollway.core.errors import Fault, Remedy, Unsupported
+from tollway.gateway.dialect import Body, Edits, Target, Written, close_body
+from tollway.gateway.pipeline.call import Call
+from tollway.gateway.provider import Aim
+from tollway.gateway.routing.router import Candidate
+from tollway.kit.http1.wire import Outbound
+
+_NOTHING_WRITTEN = Written({})
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request ready to send, and what has to be remembered of how it was made."""
+
+    outbound: Outbound
+    passthrough: bool
+    """Both sides speak the same dialect."""
+    written: Written
+    dropped: tuple[str, ...]
+
+
+def prepare(call: Call, candidate: Candidate, output_limit: int | None) -> Prepared:
+    """Say the call in the candidate's dialect and accent.
+
+    `output_limit` lowers the caller's own limit to what his credits cover. Raises Fault with
+    Remedy.NEXT_CHANNEL when this candidate's dialect cannot say it: another one may.
+    """
+    provider = candidate.provider
+    model = candidate.model
+    target = Target(provider.name, candidate.upstream_model, model.max_output, model.abilities)
+    passthrough = provider.dialect is call.dialect
+    edits = Edits(candidate.upstream_model, _limit(call, model.max_output, output_limit), call.envelope.stream)
+    if passthrough:
+        written = _NOTHING_WRITTEN
+        body = provider.dialect.edit_request(call.body, call.envelope, edits)
+        dropped: tuple[str, ...] = ()
+    else:
+        written, dropped = _translated(call, candidate, target, edits)
+        body = written.body
+    dropped += provider.drops(body, target)
+    body = provider.accent(body, target)
+    return Prepared(_outbound(call, candidate, body, passthrough), passthrough, written, dropped)
+
+
+def _limit(call: Call, model_max: int, affordable: int | None) -> int | None:
+    asked = call.envelope.max_output
+    if affordable is not None:
+        return min(affordable, model_max)
+    return model_max if asked is not None and asked > model_max else None
+
+
+def _translated(call: Call, candidate: Candidate, target: Target, edits: Edits) -> tuple[Written, tuple[str, ...]]:
+    request = call.request()
+    changes: dict[str, object] = {"model": candidate.upstream_model, "include_usage": True}
+    if edits.max_output is not None:
+        changes["max_output"] = edits.max_output
+    try:
+        written = candidate.provider.dialect.write_request(msgspec.structs.replace(request, **changes), target)
+    except Unsupported as error:
+        raise CannotSay(error) from error
+    return written, request.leftover + written.dropped
+
+
+class CannotSay(Fault):
+    """This candidate's dialect has no words for the request; kept to be told if no other candidate has."""
+
+    def __init__(self, error: Unsupported) -> None:
+        super().__init__(error.message, status=400, remedy=Remedy.NEXT_CHANNEL, code=error.code, field=error.field)
+        self.unsupported = error
+
+
+def _outbound(call: Call, candidate: Candidate, body: Body, passthrough: bool) -> Outbound:
+    channel = candidate.channel
+    target = candidate.base_path + candidate.provider.path(Aim(candidate.upstream_model, call.envelope.stream))
+    headers = candidate.headers
+    if passthrough and call.dialect.passes:
+        headers += tuple((name, call.headers[name]) for name in call.dialect.passes if name in call.headers)
+    return Outbound(
+        origin=candidate.origin,
+        target=target.encode(),
+        headers=headers,
+        body=close_body(body),
+        connect_timeout_s=channel.connect_timeout_s,
+        first_byte_timeout_s=channel.first_byte_timeout_s,
+        idle_timeout_s=channel.idle_timeout_s,
+        total_timeout_s=channel.total_timeout_s,
+    )

@@ -1,0 +1,80 @@
+"""One request as a page of prose: whatever can refuse a call comes before its first byte; whatever it owes, after."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tollway.core.errors import Fault, ModelNotFound, TollwayError
+from tollway.core.model import Model
+from tollway.gateway.catalog import Catalog
+from tollway.gateway.ledger.ledger import Ledger
+from tollway.gateway.limits.rate import RateLimiter
+from tollway.gateway.pipeline.call import Call
+from tollway.gateway.pipeline.delivery import Delivery, Heart, Rooms
+from tollway.gateway.pipeline.dispatch import Dispatcher
+from tollway.gateway.pipeline.seals import Seals
+from tollway.gateway.pipeline.weigh import weigh
+from tollway.gateway.routing.router import Plan, Router
+from tollway.kit.http1.wire import Sink
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The rooms a call walks through."""
+
+    catalog: Catalog
+    limits: RateLimiter
+    router: Router
+    ledger: Ledger
+    dispatcher: Dispatcher
+    seals: Seals
+    heart: Heart
+    now_s: Callable[[], float]
+    """Monotonic seconds."""
+    default_model: str | None
+
+    @property
+    def rooms(self) -> Rooms:
+        """What a delivery needs of all this."""
+        return Rooms(self.ledger, self.seals, self.now_s, self.heart)
+
+
+async def relay(call: Call, gw: Gateway, sink: Sink) -> None:
+    """Answer one call. Raises TollwayError when it was refused or failed before its first word."""
+    model = asked_model(call, gw)
+    slot = gw.limits.admit(call.caller, model.id, call.started_s)
+    try:
+        plan = allowed(gw.router.plan(model, call.id, call.started_s), call, gw)
+        weighed = await weigh(call, plan, gw.ledger)
+        with weighed.hold:
+            delivery = Delivery(call, plan, weighed.hold, slot, sink, gw.rooms)
+            try:
+                await gw.dispatcher.first_to_answer(plan, delivery, weighed.output_limit)
+            except TollwayError as error:
+                delivery.failed(error.message if isinstance(error, Fault) else f"{error.code}: {error.message}")
+                raise
+            except asyncio.CancelledError:
+                delivery.gone()
+                raise
+    finally:
+        slot.release()
+
+
+def asked_model(call: Call, gw: Gateway) -> Model:
+    """The model as sold. Raises ModelNotFound; a model without a price is not on sale."""
+    name = call.envelope.model or gw.default_model
+    model = gw.catalog.find(name) if name else None
+    if model is None or not model.enabled:
+        raise ModelNotFound(
+            f"the model {name!r} is not on sale here; GET /v1/models lists those that are", field="model"
+        )
+    return model
+
+
+def allowed(plan: Plan, call: Call, gw: Gateway) -> Plan:
+    """The plan without fallback models that this key may not use."""
+    limits = call.caller.limits
+    if limits.models is None:
+        return plan
+    ready = tuple(one for one in plan.candidates if gw.limits.allows(limits, one.model.id))
+    return Plan(plan.model, ready)

@@ -1,0 +1,174 @@
+"""An answer in flight: a provider's bytes in, the caller's bytes out, counting as it goes."""
+
+from collections.abc import Callable
+
+from tollway.core.chat import Reasoning, ToolCall
+from tollway.core.errors import Fault
+from tollway.core.stream import (
+    Completed,
+    Cut,
+    Failed,
+    Finish,
+    Finished,
+    MediaPiece,
+    RawPiece,
+    ReasoningDelta,
+    ReasoningSeal,
+    RefusalDelta,
+    Started,
+    StreamEvent,
+    TextDelta,
+    ToolArgs,
+    ToolStart,
+    UsageSeen,
+)
+from tollway.core.usage import Usage
+from tollway.gateway.dialect import Encoder, Voice
+from tollway.gateway.metering.tokens import TextTally
+from tollway.gateway.pipeline.call import Call
+from tollway.gateway.pipeline.prepare import Prepared
+from tollway.gateway.pipeline.restore import Restore
+from tollway.gateway.remedy import remedy_of
+from tollway.gateway.routing.router import Candidate
+from tollway.kit.sse import Frame, SseError, SseReader
+
+Terminal = Completed | Failed | Cut
+
+
+class StreamReply:
+    """A streamed answer. `feed` is called with whatever bytes arrived; whole frames come out."""
+
+    __slots__ = (
+        "_decoder", "_encoder", "_frames", "_hide_usage", "_passthrough", "_restore", "_voice", "beats", "call",
+        "candidate", "finish", "images", "on_terminal", "spoken", "tally", "terminal", "thoughts", "tools", "usage",
+    )  # fmt: skip
+
+    def __init__(self, call: Call, candidate: Candidate, prepared: Prepared, voice: Voice) -> None:
+        self.call, self.candidate = call, candidate
+        self.spoken = False
+        """Something was said: the commit point."""
+        self.beats = False
+        """The provider has shown life."""
+        self.terminal: Terminal | None = None
+        self.usage: Usage | None = None
+        self.finish: Finish | None = None
+        self.tally = TextTally()
+        self.images = 0
+        self.thoughts: list[Reasoning] = []
+        self.tools: list[ToolCall] = []
+        self.on_terminal: Callable[[], None] | None = None
+        """Called once, before the last bytes are made: the books close first."""
+        self._decoder = candidate.provider.dialect.decoder()
+        self._frames = SseReader()
+        self._voice = voice
+        self._encoder: Encoder | None = None
+        self._passthrough = prepared.passthrough
+        self._restore = None if self._passthrough else Restore(prepared.written)
+        self._hide_usage = call.dialect.hides_usage and not call.envelope.include_usage
+
+    def feed(self, data: bytes) -> bytes:
+        """The caller's bytes for these bytes of the provider's; nothing after the terminal event."""
+        if self.terminal is not None:
+            return b""
+        try:
+            frames = self._frames.feed(data)
+        except SseError as error:
+            return self._own_end(Failed(502, "bad_response", str(error)))
+        return self._told(frames)
+
+    def close(self) -> bytes:
+        """The provider's bytes have ended: what is left to say, and a terminal event if none came."""
+        if self.terminal is not None:
+            return b""
+        out = self._told(self._frames.close())
+        if self.terminal is None:
+            out += b"".join(self._say(event) for event in self._decoder.close())
+        return out
+
+    def cut(self, reason: str) -> bytes:
+        """The wire failed in mid-answer: an error event in the caller's dialect, never a clean end."""
+        return b"" if self.terminal is not None else self._own_end(Cut(reason))
+
+    def heartbeat(self) -> bytes:
+        """Bytes that mean nothing to the caller."""
+        return self.encoder.heartbeat()
+
+    @property
+    def encoder(self) -> Encoder:
+        """Writes the caller's dialect; a stream that passes through needs it only for errors and heartbeats."""
+        if self._encoder is None:
+            self._encoder = self.call.dialect.encoder(self._voice)
+        return self._encoder
+
+    def fault(self) -> Fault:
+        """The terminal event that came before the first word, as a fault of the channel."""
+        if isinstance(self.terminal, Failed):
+            seen = self.terminal
+            remedy = remedy_of(seen.status, seen.message, seen.code)
+            return Fault(seen.message, status=seen.status, remedy=remedy, code=seen.code)
+        return Fault("the provider broke off before its first word", status=502, remedy=remedy_of(502), code="cut")
+
+    def _told(self, frames: list[Frame]) -> bytes:
+        if not self._passthrough:
+            return b"".join([self._say(event) for frame in frames for event in self._decoder.frame(frame)])
+        out = []
+        for frame in frames:
+            events = self._decoder.frame(frame)
+            for event in events:
+                self._note(event)
+            if not (self._hide_usage and len(events) == 1 and type(events[0]) is UsageSeen):
+                out.append(frame.raw)
+        return out[0] if len(out) == 1 else b"".join(out)
+
+    def _say(self, event: StreamEvent) -> bytes:
+        """One event to the caller: directly, or as the end of a stream that passed through."""
+        if self._passthrough:
+            self._note(event)
+            return b"" if isinstance(event, Completed) else self.encoder.write(event)
+        seen: StreamEvent | None = event
+        if self._restore is not None and not self._restore.idle:
+            seen = self._restore.event(event)
+        if seen is None:
+            return b""
+        self._note(seen)
+        return self.encoder.write(seen)
+
+    def _own_end(self, event: Terminal) -> bytes:
+        self._note(event)
+        return self.encoder.write(event)
+
+    def _note(self, event: StreamEvent) -> None:
+        kind = type(event)
+        if kind is TextDelta or kind is ReasoningDelta or kind is RefusalDelta:
+            self.spoken = True
+            self.tally.add(event.text)  # type: ignore[union-attr]
+        elif kind is ToolArgs:
+            self.spoken = True
+            self.tally.add(event.fragment)  # type: ignore[union-attr]
+        else:
+            self._note_rare(event)
+
+    def _note_rare(self, event: StreamEvent) -> None:
+        self.beats = True
+        if isinstance(event, Started):
+            self.usage = event.usage or self.usage
+        elif isinstance(event, UsageSeen):
+            self.usage = event.usage
+        elif isinstance(event, ToolStart):
+            self.spoken = True
+            self.tally.add(event.name)
+            self.tools.append(ToolCall(event.id, event.name, "", event.kind, event.signature, event.family))
+        elif isinstance(event, ReasoningSeal):
+            self.spoken = True
+            self.thoughts.append(Reasoning("", event.signature, event.redacted, event.family))
+        elif isinstance(event, MediaPiece):
+            self.spoken = True
+            self.images += 1
+        elif isinstance(event, RawPiece):
+            self.spoken = True
+        elif isinstance(event, Finished):
+            self.finish = event.reason
+        elif isinstance(event, Terminal):
+            self.terminal = event
+            if self.on_terminal is not None:
+                self.on_terminal()

@@ -1,0 +1,79 @@
+"""How much a call may cost at worst: bounded cheaply for the rich, counted exactly for everybody else."""
+
+import asyncio
+from collections.abc import Iterable
+
+from tollway.core.errors import CreditsExhausted
+from tollway.core.model import Model
+from tollway.gateway.ledger.ledger import Hold, Ledger
+from tollway.gateway.metering.ceiling import MIN_OUTPUT, Worst, affordable_output, ceiling, tool_calls_at_most
+from tollway.gateway.metering.tokens import count_request, upper_bound
+from tollway.gateway.pipeline.call import Call
+from tollway.gateway.routing.router import Plan
+
+RICH = 1000
+"""An account that covers this many times the cheap bound is held by the bound: nothing hangs on its exactness."""
+LARGE_BODY = 64 * 1024
+"""Bytes above which counting goes to a thread, so that nobody else waits for it."""
+BYTES_PER_TOKEN = 4
+
+
+class Weighed:
+    """What the worst case was taken to be, and the hold that covers it."""
+
+    __slots__ = ("hold", "output_limit")
+
+    def __init__(self, hold: Hold, output_limit: int | None = None) -> None:
+        self.hold = hold
+        self.output_limit = output_limit
+        """Output tokens the credits cover, when the caller set no limit and cannot pay for the model's own."""
+
+
+async def weigh(call: Call, plan: Plan, ledger: Ledger) -> Weighed:
+    """Hold the worst case over the whole plan. Raises CreditsExhausted."""
+    user = call.caller.user
+    prices = [candidate.model.price for candidate in plan.candidates]
+    if not (call.envelope.media or call.envelope.server_tools):
+        bound = ceiling(prices, _worst(call, plan, upper_bound(call.size), 0))
+        if ledger.left(user) >= bound * RICH:
+            hold = ledger.try_hold(user, bound, call.id)
+            if hold is not None:
+                return Weighed(hold)
+    tokens = await _counted(call, {candidate.model.family: candidate.model for candidate in plan.candidates}.values())
+    worst = _worst(call, plan, tokens, tool_calls_at_most(call.request().tools))
+    need = ceiling(prices, worst)
+    try:
+        return Weighed(ledger.try_hold(user, need, call.id) or await ledger.hold(user, need, call.id))
+    except CreditsExhausted as error:
+        if call.envelope.max_output is not None:
+            raise
+        limit = affordable_output(prices, worst, error.remaining_nano_usd)
+        if limit < MIN_OUTPUT:
+            raise
+    worst = Worst(worst.input_tokens, limit, worst.answers, worst.images, worst.tool_calls)
+    return Weighed(await ledger.hold(user, ceiling(prices, worst), call.id), limit)
+
+
+def _worst(call: Call, plan: Plan, tokens: int, tool_calls: int) -> Worst:
+    most = max(candidate.model.max_output for candidate in plan.candidates)
+    asked = call.envelope.max_output
+    return Worst(tokens, most if asked is None else min(asked, most), call.envelope.answers, tool_calls=tool_calls)
+
+
+async def _counted(call: Call, models: Iterable[Model]) -> int:
+    """Prompt tokens by the greediest of the plan's tokenizers."""
+    if call.size > LARGE_BODY:
+        return await asyncio.to_thread(_count, call, tuple(models))
+    return _count(call, tuple(models))
+
+
+def _count(call: Call, models: tuple[Model, ...]) -> int:
+    request = call.request()
+    return max(count_request(request, model) for model in models)
+
+
+def input_estimate(call: Call, model: Model) -> int:
+    """Prompt tokens where the provider did not say: counted when that is quick, else by length."""
+    if call.size > LARGE_BODY:
+        return call.size // BYTES_PER_TOKEN
+    return count_request(call.request(), model)

@@ -1,0 +1,77 @@
+"""An answer that came in one piece: the caller's bytes and what it consumed."""
+
+import msgspec
+
+from tollway.core.chat import Part, Reasoning, Refusal, Text, ToolCall
+from tollway.core.errors import Fault, Remedy
+from tollway.core.media import Media, MediaKind
+from tollway.core.stream import Answer
+from tollway.core.usage import Usage
+from tollway.gateway.dialect import Voice
+from tollway.gateway.metering.tokens import TextTally
+from tollway.gateway.pipeline.call import Call
+from tollway.gateway.pipeline.prepare import Prepared
+from tollway.gateway.pipeline.restore import Restore
+from tollway.gateway.routing.router import Candidate
+
+
+class WholeReply(msgspec.Struct):
+    """What the books and the caller need of a whole answer. `answer` is None when it passed through unread."""
+
+    candidate: Candidate
+    data: bytes
+    answer: Answer | None
+    usage: Usage | None
+    empty: bool
+    tally: TextTally
+    images: int = 0
+
+    def body(self, call: Call, voice: Voice) -> bytes:
+        """The caller's bytes."""
+        return self.data if self.answer is None else call.dialect.write_reply(self.answer, voice)
+
+    def thoughts_and_tools(self) -> tuple[list[Reasoning], list[ToolCall]]:
+        """What may carry seals that the caller's dialect cannot."""
+        parts = [part for choice in self.answer.choices for part in choice.parts] if self.answer else []
+        return (
+            [part for part in parts if isinstance(part, Reasoning)],
+            [part for part in parts if isinstance(part, ToolCall)],
+        )
+
+
+def read_whole(candidate: Candidate, prepared: Prepared, data: bytes) -> WholeReply:
+    """Read a provider's 200. Raises Fault (next channel: nothing was sent) when it is not an answer."""
+    dialect = candidate.provider.dialect
+    try:
+        if not prepared.passthrough:
+            answer = Restore(prepared.written).answer(dialect.read_reply(data))
+            return _counted(candidate, data, answer, answer)
+        glance = dialect.glance(data)
+        if glance.usage is not None and not glance.empty:
+            return WholeReply(candidate, data, None, glance.usage, False, TextTally())
+        return _counted(candidate, data, dialect.read_reply(data), None)
+    except ValueError as error:
+        message = f"{candidate.channel.id}: the provider's answer could not be read"
+        raise Fault(message, status=502, remedy=Remedy.NEXT_CHANNEL, code="bad_response_body") from error
+
+
+def _counted(candidate: Candidate, data: bytes, read: Answer, shown: Answer | None) -> WholeReply:
+    tally = TextTally()
+    parts = [part for choice in read.choices for part in choice.parts]
+    for part in parts:
+        tally.add(_words(part))
+    images = sum(isinstance(part, Media) and part.kind is MediaKind.IMAGE for part in parts)
+    empty = not any(_says(part) for part in parts)
+    return WholeReply(candidate, data, shown, read.usage, empty, tally, images)
+
+
+def _words(part: Part) -> str:
+    if isinstance(part, Text | Refusal | Reasoning):
+        return part.text
+    return part.name + part.args_json if isinstance(part, ToolCall) else ""
+
+
+def _says(part: Part) -> bool:
+    if isinstance(part, Text | Refusal):
+        return bool(part.text)
+    return not isinstance(part, Reasoning) or bool(part.text or part.redacted)
