@@ -1,17 +1,54 @@
 """What is on sale and where it is bought: Model, Price and Channel."""
 
 from decimal import Decimal
+from fractions import Fraction
+from functools import cached_property
+from math import lcm
 
 import msgspec
 
 from tollway.core.ids import ChannelId, ModelId
+from tollway.core.money import IMAGE_FACTOR, MARGIN, NANO_PER_USD
+
+_INPUTS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "image_in", "audio_in")
+_OUTPUTS = ("output", "image_out", "audio_out")
 
 
-class Price(msgspec.Struct, frozen=True, kw_only=True):
+class Rates(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A price card in whole numbers, so that billing is integer arithmetic without error.
+
+    One unit is 1/`scale` nano-dollar. Token classes are units per token.
+    """
+
+    input: int
+    cache_read: int
+    cache_write_5m: int
+    cache_write_1h: int
+    image_in: int
+    audio_in: int
+    output: int
+    image_out: int
+    audio_out: int
+    image: int
+    """Units for one picture; 0 when pictures are paid by their tokens."""
+    tools: dict[str, int]
+    """Units for one call of each server tool."""
+    scale: int
+    charge_numerator: int
+    """Units times `charge_numerator` over `charge_denominator` is the charge in nano-dollars, margin included."""
+    charge_denominator: int
+    dearest_in: int
+    """The most one input token can cost, whatever its class."""
+    dearest_out: int
+    dearest_tool: int
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A price card: US dollars per million tokens of each class, before margin.
 
     A class left None costs what its parent costs: cache classes, image and audio input the input price,
-    reasoning, image and audio output the output price.
+    reasoning, image and audio output the output price. In long context the classes keep their proportion
+    to input and output.
     """
 
     version: str
@@ -35,6 +72,53 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     long_output: Decimal | None = None
     image_model: bool = False
     """Carries the image factor on top of the margin."""
+
+    @cached_property
+    def rates(self) -> Rates:
+        """The card in whole numbers; worked out once."""
+        return _rates(self, Fraction(1), Fraction(1))
+
+    @cached_property
+    def long_rates(self) -> Rates:
+        """The card above `long_context_over`; the same as `rates` when there is no such limit."""
+        if self.long_context_over is None:
+            return self.rates
+        return _rates(self, _growth(self.input, self.long_input), _growth(self.output, self.long_output))
+
+    def rates_for(self, input_tokens: int) -> Rates:
+        """The rates that hold for a prompt of that many tokens."""
+        limit = self.long_context_over
+        return self.rates if limit is None or input_tokens <= limit else self.long_rates
+
+
+def _growth(base: Decimal, long: Decimal | None) -> Fraction:
+    return Fraction(1) if long is None or not base else Fraction(long) / Fraction(base)
+
+
+def _rates(price: Price, input_growth: Fraction, output_growth: Fraction) -> Rates:
+    per_token = Fraction(NANO_PER_USD, 1_000_000)
+
+    def of(own: Decimal | None, parent: Decimal, growth: Fraction) -> Fraction:
+        return Fraction(parent if own is None else own) * per_token * growth
+
+    exact = {name: of(getattr(price, name), price.input, input_growth) for name in _INPUTS}
+    exact |= {name: of(getattr(price, name), price.output, output_growth) for name in _OUTPUTS}
+    exact["image"] = Fraction(price.per_image or 0) * NANO_PER_USD
+    tools = {name: Fraction(dollars) * NANO_PER_USD for name, dollars in price.per_tool_call.items()}
+    scale = lcm(*(value.denominator for value in (*exact.values(), *tools.values())))
+    units = {name: int(value * scale) for name, value in exact.items()}
+    tool_units = {name: int(value * scale) for name, value in tools.items()}
+    factor = Fraction(MARGIN) * (Fraction(IMAGE_FACTOR) if price.image_model else 1)
+    return Rates(
+        **units,
+        tools=tool_units,
+        scale=scale,
+        charge_numerator=factor.numerator,
+        charge_denominator=factor.denominator * scale,
+        dearest_in=max(units[name] for name in _INPUTS),
+        dearest_out=max(units[name] for name in _OUTPUTS),
+        dearest_tool=max(tool_units.values(), default=0),
+    )
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):

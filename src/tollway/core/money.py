@@ -21,6 +21,11 @@ def round_up(amount: Decimal) -> NanoUsd:
     return NanoUsd(int(amount.to_integral_value(rounding=ROUND_CEILING)))
 
 
+def round_up_ratio(numerator: int, denominator: int) -> NanoUsd:
+    """`round_up` for whole numbers: the exact quotient, upward. `denominator` is above zero."""
+    return NanoUsd(-(-numerator // denominator))
+
+
 def credits_of(amount: int) -> float:
     """Nano-dollars as the fractional credits that clients see."""
     return amount / NANO_PER_CREDIT

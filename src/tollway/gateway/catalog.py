@@ -1,0 +1,247 @@
+"""What is on sale: models, their aliases and prices, from our own table and the operator's file."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from importlib.resources import as_file, files
+from typing import Any, Literal
+
+import msgspec
+
+from tollway.core.ids import ModelId
+from tollway.core.model import Model, Price
+from tollway.kit.toml import Place, Sheet, TomlError, read
+
+Ability = Literal["tools", "vision", "pdf", "audio_in", "audio_out", "image_out", "reasoning", "structured"]
+Category = Literal["fast", "flagship", "reasoning", "coding", "image", "custom"]
+Family = Literal["openai", "anthropic", "gemini", "other"]
+
+DEAREST = Decimal(100_000)
+"""US dollars per million tokens, or per picture or tool call, above which a price can only be a slip."""
+FINEST = 12
+"""Digits after the point a price may have."""
+_TABLE = "models.toml"
+
+
+class PriceRow(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """A price card as written in TOML: `core.model.Price` without its version."""
+
+    input: Decimal
+    output: Decimal
+    cache_read: Decimal | None = None
+    cache_write_5m: Decimal | None = None
+    cache_write_1h: Decimal | None = None
+    image_in: Decimal | None = None
+    audio_in: Decimal | None = None
+    image_out: Decimal | None = None
+    audio_out: Decimal | None = None
+    per_image: Decimal | None = None
+    per_tool_call: dict[str, Decimal] = {}
+    long_context_over: int | None = None
+    long_input: Decimal | None = None
+    long_output: Decimal | None = None
+    image_model: bool = False
+
+
+class ModelRow(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """A `[[models]]` row as written in TOML."""
+
+    id: str
+    provider: str
+    context_window: int
+    max_output: int
+    price: PriceRow
+    served_by: dict[str, str]
+    name: str = ""
+    category: Category = "custom"
+    family: Family = "other"
+    abilities: frozenset[Ability] = frozenset()
+    aliases: tuple[str, ...] = ()
+    fallbacks: tuple[str, ...] = ()
+    free_plan: bool = False
+    custom: bool = False
+    enabled: bool = True
+
+
+class LocalRow(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """The `[local]` table: what a local engine's model is sold as when it has no row of its own."""
+
+    price: PriceRow
+    context_window: int = 131_072
+    max_output: int = 16_384
+    abilities: frozenset[Ability] = frozenset({"tools", "vision", "structured"})
+
+
+class Catalog:
+    """An immutable snapshot of what is on sale; a change makes a new one."""
+
+    __slots__ = ("_by_name", "_local", "_local_providers", "models", "version")
+
+    def __init__(self, models: Sequence[Model], version: str, local: Model, local_providers: frozenset[str]) -> None:
+        """`local` is the pattern of local models; raises ValueError when two models claim one name."""
+        self.models = tuple(model for model in models if model.enabled)
+        """On sale, in the order of the table."""
+        self.version = version
+        self._local, self._local_providers = local, local_providers
+        self._by_name = _names(self.models)
+
+    @classmethod
+    def load(cls, overrides: Sheet | None = None, local_providers: Iterable[str] = ()) -> "Catalog":
+        """Our table, then the operator's `[[models]]`, `[fallbacks]` and `[local]`.
+
+        A row with a known id changes the fields it states (a stated price replaces the whole card); one with a
+        new id adds a model. Raises TomlError naming file, line and field; a model without a price is refused.
+        """
+        with as_file(files("tollway") / "data" / _TABLE) as path:
+            table = read(path, _TABLE)
+        version = str(table.values["version"])
+        rows = {row["id"]: _Origin(row, table, ("models", at), version) for at, row in _rows(table)}
+        local = _Origin(table.values["local"], table, ("local",), version)
+        if overrides is not None:
+            version = f"{version}+{_digest(overrides)}"
+            _override(rows, overrides, version)
+            if "local" in overrides.values:
+                local = local.changed(overrides.values["local"], overrides, ("local",), version)
+        models = [origin.model() for origin in rows.values()]
+        try:
+            return cls(models, version, _local_pattern(local), frozenset(local_providers))
+        except ValueError as error:
+            where = overrides or table
+            raise TomlError(where.file, where.line(("models",)), "models", str(error)) from error
+
+    def find(self, name: str) -> Model | None:
+        """The model sold under that id, alias or upstream's name; None when there is none.
+
+        `<provider>/<name>` of a local engine is always on sale, at the local price.
+        """
+        model = self._by_name.get(name)
+        if model is None and "/" in name:
+            provider, _, upstream = name.partition("/")
+            if provider in self._local_providers and upstream:
+                return self._as_local(provider, upstream)
+        return model
+
+    def with_local(self, provider: str, names: Iterable[str]) -> "Catalog":
+        """A catalog that also lists what a local engine says it serves: `<provider>/<name>` and, if free, `<name>`."""
+        new = [self._as_local(provider, name) for name in names if f"{provider}/{name}" not in self._by_name]
+        listed = [
+            model if name in self._by_name else msgspec.structs.replace(model, aliases=(name,))
+            for model in new
+            for name in model.served_by.values()
+        ]
+        return Catalog((*self.models, *listed), self.version, self._local, self._local_providers | {provider})
+
+    def __iter__(self) -> Iterator[Model]:
+        return iter(self.models)
+
+    def __len__(self) -> int:
+        return len(self.models)
+
+    def _as_local(self, provider: str, name: str) -> Model:
+        return msgspec.structs.replace(
+            self._local, id=ModelId(f"{provider}/{name}"), name=name, provider=provider, served_by={provider: name}
+        )
+
+
+class _Origin:
+    """A raw row together with the file it (last) came from, for errors that name the line."""
+
+    def __init__(self, row: Mapping[str, Any], sheet: Sheet, place: Place, version: str) -> None:
+        self.row, self.sheet, self.place, self.version = row, sheet, place, version
+
+    def changed(self, row: Mapping[str, Any], sheet: Sheet, place: Place, version: str) -> "_Origin":
+        return _Origin({**self.row, **row}, sheet, place, version)
+
+    def price(self, row: PriceRow) -> Price:
+        """The card. Raises TomlError for a price that is absurd, or no price at all."""
+        for name in row.__struct_fields__:
+            value = getattr(row, name)
+            stated = value if isinstance(value, dict) else {"": value}
+            for key, dollars in stated.items():
+                problem = _absurd(dollars) if isinstance(dollars, Decimal) else ""
+                if problem:
+                    raise self.sheet.error((*self.place, "price", name, *([key] if key else [])), problem)
+        if not (row.input or row.output or row.per_image):
+            raise self.sheet.error((*self.place, "price"), "has no price: nothing is sold for nothing")
+        return Price(version=self.version, **msgspec.structs.asdict(row))
+
+    def model(self) -> Model:
+        row = self.sheet.convert(self.row, ModelRow, self.place)
+        for name in ("context_window", "max_output"):
+            if getattr(row, name) <= 0:
+                raise self.sheet.error((*self.place, name), "must be above zero")
+        if not row.id or not row.served_by:
+            raise self.sheet.error((*self.place, "served_by" if row.id else "id"), "must not be empty")
+        fields = msgspec.structs.asdict(row)
+        fields |= {"id": ModelId(row.id), "name": row.name or row.id, "price": self.price(row.price)}
+        return Model(**fields)
+
+
+def _rows(sheet: Sheet) -> list[tuple[int, Mapping[str, Any]]]:
+    rows = sheet.convert(sheet.values.get("models", []), list[dict[str, Any]], ("models",))
+    for at, row in enumerate(rows):
+        if not isinstance(row.get("id"), str):
+            raise sheet.error(("models", at, "id"), "every model needs an id")
+    return list(enumerate(rows))
+
+
+def _override(rows: dict[str, _Origin], sheet: Sheet, version: str) -> None:
+    for at, row in _rows(sheet):
+        place = ("models", at)
+        known = rows.get(row["id"])
+        rows[row["id"]] = known.changed(row, sheet, place, version) if known else _Origin(row, sheet, place, version)
+        if "price" not in rows[row["id"]].row:
+            raise sheet.error((*place, "price"), f"{row['id']} has no price: nothing is sold for nothing")
+    fallbacks = sheet.convert(sheet.values.get("fallbacks", {}), dict[str, list[str]], ("fallbacks",))
+    for model, names in fallbacks.items():
+        if model not in rows:
+            raise sheet.error(("fallbacks", model), "names no model of the catalog")
+        origin = rows[model]
+        rows[model] = _Origin({**origin.row, "fallbacks": names}, origin.sheet, origin.place, origin.version)
+
+
+def _local_pattern(origin: _Origin) -> Model:
+    row = origin.sheet.convert(origin.row, LocalRow, origin.place)
+    return Model(
+        id=ModelId("local"),
+        name="local",
+        provider="local",
+        category="custom",
+        context_window=row.context_window,
+        max_output=row.max_output,
+        price=origin.price(row.price),
+        served_by={},
+        family="other",
+        abilities=frozenset(row.abilities),
+        custom=True,
+    )
+
+
+def _names(models: Sequence[Model]) -> dict[str, Model]:
+    """Every name a caller may use. Ids and aliases must be unique; upstreams' names fill what is free."""
+    names: dict[str, Model] = {}
+    for model in models:
+        for name in (model.id, *model.aliases):
+            if names.setdefault(name, model) is not model:
+                raise ValueError(f"{name!r} names both {names[name].id} and {model.id}")
+    for model in models:
+        for provider, upstream in model.served_by.items():
+            for name in (upstream, f"{provider}/{upstream}", f"{provider}/{model.id}"):
+                names.setdefault(name, model)
+    return names
+
+
+def _absurd(dollars: Decimal) -> str:
+    if not dollars.is_finite():
+        return "is not a number"
+    if dollars < 0:
+        return "is negative"
+    if dollars > DEAREST:
+        return f"is above {DEAREST} US dollars; prices are per million tokens, or per picture or tool call"
+    exponent = dollars.normalize().as_tuple().exponent
+    return f"has more than {FINEST} digits after the point" if isinstance(exponent, int) and -exponent > FINEST else ""
+
+
+def _digest(sheet: Sheet) -> str:
+    stated = repr((sheet.values.get("models"), sheet.values.get("local")))
+    return hashlib.sha256(stated.encode()).hexdigest()[:8]

@@ -1,0 +1,89 @@
+"""The most a call can cost, whichever candidate of its plan answers."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tollway.core.chat import Tool, ToolKind
+from tollway.core.model import Price, Rates
+from tollway.core.money import NanoUsd, round_up_ratio
+
+MIN_OUTPUT = 256
+"""A low balance may shrink a call's output limit to this, but not below (hub.md 4.5)."""
+TOOL_CALLS_UNSTATED = 10
+"""Calls assumed of a server tool whose `max_uses` the caller left open."""
+
+
+class Worst(msgspec.Struct, frozen=True, gc=False):
+    """The bounds within which a call's usage must stay."""
+
+    input_tokens: int
+    max_output: int
+    """For one answer, reasoning included."""
+    answers: int = 1
+    images: int = 1
+    """Pictures in one answer, where pictures are sold by the piece."""
+    tool_calls: int = 0
+    """Calls of server tools in the whole call."""
+
+
+def ceiling(prices: Sequence[Price], worst: Worst) -> NanoUsd:
+    """The charge of the worst case over all candidates: every input token of the dearest class (a cache write may
+    be dearer than plain input), every output token of the dearest class, margin included. Zero without candidates.
+    """
+    return max((_ceiling(price, worst) for price in prices), default=NanoUsd(0))
+
+
+def affordable_output(prices: Sequence[Price], worst: Worst, balance_nano_usd: int) -> int:
+    """The largest output limit, at most `worst.max_output`, whose ceiling `balance_nano_usd` covers.
+
+    May be below MIN_OUTPUT, then the call must be refused; 0 when not even the input can be paid.
+    """
+    return min((_affordable(price, worst, balance_nano_usd) for price in prices), default=worst.max_output)
+
+
+def tool_calls_at_most(tools: Sequence[Tool]) -> int:
+    """How often the provider's own tools may run: their `max_uses`, or TOOL_CALLS_UNSTATED each."""
+    calls = 0
+    for tool in tools:
+        if tool.kind is ToolKind.SERVER:
+            stated = (tool.settings or {}).get("max_uses")
+            calls += stated if isinstance(stated, int) and stated > 0 else TOOL_CALLS_UNSTATED
+    return calls
+
+
+def _cards(price: Price, worst: Worst) -> tuple[Rates, ...]:
+    """The rates that may apply: a prompt counted above the long-context limit may turn out below it."""
+    if price.long_context_over is None or worst.input_tokens <= price.long_context_over:
+        return (price.rates,)
+    return price.rates, price.long_rates
+
+
+def _ceiling(price: Price, worst: Worst) -> NanoUsd:
+    return NanoUsd(max(_ceiling_at(rates, worst) for rates in _cards(price, worst)))
+
+
+def _ceiling_at(rates: Rates, worst: Worst) -> NanoUsd:
+    units = _fixed(rates, worst) + worst.max_output * worst.answers * rates.dearest_out
+    return round_up_ratio(units * rates.charge_numerator, rates.charge_denominator)
+
+
+def _fixed(rates: Rates, worst: Worst) -> int:
+    """Units that do not depend on how much is said."""
+    return (
+        worst.input_tokens * rates.dearest_in
+        + worst.images * worst.answers * rates.image
+        + worst.tool_calls * rates.dearest_tool
+    )
+
+
+def _affordable(price: Price, worst: Worst, balance_nano_usd: int) -> int:
+    return min(_affordable_at(rates, worst, balance_nano_usd) for rates in _cards(price, worst))
+
+
+def _affordable_at(rates: Rates, worst: Worst, balance_nano_usd: int) -> int:
+    left = balance_nano_usd * rates.charge_denominator // rates.charge_numerator - _fixed(rates, worst)
+    if left < 0:
+        return 0
+    per_token = rates.dearest_out * worst.answers
+    return worst.max_output if per_token == 0 else min(worst.max_output, left // per_token)
