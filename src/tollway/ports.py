@@ -25,8 +25,8 @@ class Transaction(Protocol):
     def run(self, sql: str, **values: Any) -> list[Row]:
         """Execute one statement; its rows, if it returns any."""
 
-    def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Execute one statement for each row of parameters."""
+    def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Execute one statement for each row of parameters; how many rows of the table changed in all."""
 
 
 class Database(Protocol):
