@@ -106,3 +106,18 @@ class Request(msgspec.Struct, frozen=True):
 
 Handler = Callable[[Request, Sink], Awaitable[None]]
 """`async def handle(request, sink)`: knows no server. Returns after `end()` or `abort()`."""
+
+Answer = tuple[int, Headers, bytes]
+"""A short whole answer: status, headers, body."""
+
+Screen = Callable[[Request], Answer | None]
+"""Looks at a request whose body has not been read (it is empty here) and may refuse it. Must be quick."""
+
+Refuse = Callable[[int, str, str, str | None], tuple[Headers, bytes]]
+"""`(status, code, message, path or None)` to headers and body: the front's own refusals in the caller's dialect."""
+
+
+def refuse_in_json(status: int, code: str, message: str, path: str | None) -> tuple[Headers, bytes]:
+    """The plain refusal: `{"error": {"code", "message"}}`."""
+    body = msgspec.json.encode({"error": {"code": code, "message": message}})
+    return ((b"content-type", b"application/json"),), body
