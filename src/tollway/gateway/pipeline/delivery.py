@@ -29,13 +29,11 @@ class Delivery:
     """One call's answer on its way out. Created when the hold is taken; `closed` once the books are."""
 
     __slots__ = (
-        "_heart", "_hold", "_inbound", "_ledger", "_now_s", "_plan", "_prologue", "_seals", "_slot", "beat_s", "call", "committed",
-        "reply", "settlement", "sink",
+        "_heart", "_hold", "_inbound", "_ledger", "_now_s", "_plan", "_prologue", "_seals", "_slot", "beat_s", "call",
+        "committed", "reply", "settlement", "sink",
     )  # fmt: skip
 
-    def __init__(  # noqa: PLR0913 - the one place where a call meets all that ends it
-        self, call: Call, plan: Plan, hold: Hold, slot: Slot, sink: Sink, rooms: "Rooms"
-    ) -> None:
+    def __init__(self, call: Call, plan: Plan, hold: Hold, slot: Slot, sink: Sink, rooms: "Rooms") -> None:
         self.call, self.sink = call, sink
         self.settlement = Settlement(call, hold, plan.model.id)
         self.committed = False

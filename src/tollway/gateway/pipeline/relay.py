@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tollway.core.errors import Fault, ModelNotFound, TollwayError
+from tollway.core.errors import Fault, ModelNotFound, TollwayError, Unsupported
 from tollway.core.model import Model
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.ledger.ledger import Ledger
@@ -72,9 +72,24 @@ def asked_model(call: Call, gw: Gateway) -> Model:
 
 
 def allowed(plan: Plan, call: Call, gw: Gateway) -> Plan:
-    """The plan without fallback models that this key may not use."""
+    """The plan without fallback models that this key may not use or that could not do the work.
+
+    Raises Unsupported when the asked model itself cannot use tools and tools are asked for.
+    """
     limits = call.caller.limits
-    if limits.models is None:
+    tools = "tools" in call.body
+    if tools and "tools" not in plan.model.abilities:
+        raise Unsupported(f"the model {plan.model.id!r} cannot use tools", field="tools")
+    if limits.models is None and plan.single_model:
         return plan
-    ready = tuple(one for one in plan.candidates if gw.limits.allows(limits, one.model.id))
+    ready = tuple(
+        one
+        for one in plan.candidates
+        if one.model.id == plan.model.id
+        or (gw.limits.allows(limits, one.model.id) and _able(one.model, tools, call.envelope.media))
+    )
     return Plan(plan.model, ready)
+
+
+def _able(model: Model, tools: bool, media: bool) -> bool:
+    return not (tools and "tools" not in model.abilities) and not (media and "vision" not in model.abilities)

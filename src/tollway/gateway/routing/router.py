@@ -32,6 +32,11 @@ class Plan:
     model: Model
     candidates: tuple[Candidate, ...]
 
+    @property
+    def single_model(self) -> bool:
+        """Whether no fallback model takes part."""
+        return all(candidate.model is self.model for candidate in self.candidates)
+
 
 class Router:
     """Holds the candidates of every model; immutable but for the health it reads."""

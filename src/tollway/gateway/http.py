@@ -1,0 +1,189 @@
+"""The front door: a path's surface, the caller behind a credential, and errors in the caller's own dialect."""
+
+import asyncio
+import logging
+import math
+import time
+import zlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from tollway.core.caller import Caller
+from tollway.core.errors import (
+    BadRequest,
+    CreditsExhausted,
+    Fault,
+    Internal,
+    MethodNotAllowed,
+    ModelNotFound,
+    NotFound,
+    TollwayError,
+    TooLarge,
+)
+from tollway.core.ids import CallId
+from tollway.gateway.auth.identify import KeyRing, credential
+from tollway.gateway.dialect import Dialect, Opaque, open_body
+from tollway.gateway.metering.tokens import count_request
+from tollway.gateway.paths import Found, Paths
+from tollway.gateway.pipeline.call import Call
+from tollway.gateway.pipeline.relay import Gateway, relay
+from tollway.gateway.surface import COUNT
+from tollway.kit.http1.wire import Handler, Request, Sink
+from tollway.kit.uuid7 import uuid7
+
+log = logging.getLogger("tollway.http")
+LARGE_COUNT = 64 * 1024
+JSON = (b"content-type", b"application/json")
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """`handle(request, sink)` for every path; knows no server."""
+
+    gateway: Gateway
+    keys: KeyRing
+    paths: Paths
+    envelopes: Mapping[str, Dialect]
+    """Dialects by family, for errors on paths that no surface owns."""
+    control: Handler
+    """Everything the surfaces do not own."""
+    ready: Callable[[], Awaitable[str]]
+    """Says what is wrong; empty when the gateway can serve."""
+    opaque: Opaque
+    max_body: int
+
+    async def handle(self, request: Request, sink: Sink) -> None:
+        """Answer one request."""
+        found = self.paths.find(request.path, request.query)
+        if found is None:
+            await self._elsewhere(request, sink)
+            return
+        call_id = CallId("req_" + uuid7())
+        dialect = found.surface.dialect
+        try:
+            await self._serve(found, request, sink, call_id)
+        except TollwayError as error:
+            refuse(sink, dialect, error, call_id)
+        except (
+            Exception
+        ) as error:  # the boundary: a mistake of ours is an answer in the caller's dialect, and a log line
+            log.exception("%s: %s", call_id, type(error).__name__)
+            refuse(sink, dialect, Internal("internal error"), call_id)
+
+    async def _serve(self, found: Found, request: Request, sink: Sink, call_id: CallId) -> None:
+        arrived_s, started_s = time.time(), self.gateway.now_s()
+        if request.method != "POST":
+            raise MethodNotAllowed(f"{request.method} is not allowed here; use POST")
+        raw = credential(request.headers, request.query, found.surface.credentials)
+        caller = self.keys.known(raw, request.peer) if raw else None
+        if caller is None:
+            caller = await self.keys.identify(raw, request.peer)
+        data = request.body
+        if b"content-encoding" in request.headers:
+            data = inflated(data, request.headers[b"content-encoding"], self.max_body)
+        call = self._call(found, data, request, caller, call_id, arrived_s, started_s)
+        if found.route.does == COUNT:
+            await self._count(call, sink)
+        else:
+            await relay(call, self.gateway, sink)
+
+    def _call(  # the parts of a request, gathered once
+        self, found: Found, data: bytes, request: Request, caller: Caller, call_id: CallId, *times: float
+    ) -> Call:
+        dialect, seals = found.surface.dialect, self.gateway.seals
+        body = open_body(data)
+        return Call(
+            id=call_id,
+            caller=caller,
+            surface=found.surface.name,
+            dialect=dialect,
+            envelope=dialect.envelope(body, found.options),
+            body=body,
+            size=len(data),
+            headers=request.headers,
+            options=found.options,
+            arrived_s=times[0],
+            started_s=times[1],
+            opaque=self.opaque,
+            recall=lambda request: seals.recall(caller.key, request),
+        )
+
+    async def _count(self, call: Call, sink: Sink) -> None:
+        """A token count, answered here without any provider."""
+        model = self.gateway.catalog.find(call.envelope.model or "")
+        if model is None:
+            raise ModelNotFound(f"the model {call.envelope.model!r} is not on sale here", field="model")
+        if call.size > LARGE_COUNT:
+            tokens = await asyncio.to_thread(lambda: count_request(call.request(), model))
+        else:
+            tokens = count_request(call.request(), model)
+        if call.dialect.write_count is None:
+            raise NotFound("this dialect counts no tokens")
+        answer(sink, 200, call.dialect.write_count(tokens), call.id)
+
+    async def _elsewhere(self, request: Request, sink: Sink) -> None:
+        if request.path == "/health":
+            answer(sink, 200, b'{"status":"ok"}')
+        elif request.path == "/ready":
+            wrong = await self.ready()
+            body = b'{"status":"ready"}' if not wrong else b'{"status":"not ready","reason":"%s"}' % wrong.encode()
+            answer(sink, 503 if wrong else 200, body)
+        else:
+            await self.control(request, sink)
+
+
+def refuse(sink: Sink, dialect: Dialect, error: TollwayError, call_id: str) -> None:
+    """Tell the caller in his own dialect; a call that has begun to answer is cut instead."""
+    if sink.started:
+        sink.abort()
+        return
+    status, body = dialect.write_error(error, call_id)
+    if isinstance(error, Fault) and error.verbatim and error.verbatim.lstrip()[:1] == b"{":
+        status, body = error.status, error.verbatim
+    extra: list[tuple[bytes, bytes]] = []
+    if error.retry_after_s is not None:
+        extra.append((b"retry-after", b"%d" % max(1, math.ceil(error.retry_after_s))))
+    if isinstance(error, CreditsExhausted):
+        extra.append((b"x-should-retry", b"false"))
+    answer(sink, status, body, call_id, tuple(extra))
+
+
+def answer(
+    sink: Sink, status: int, body: bytes, call_id: str = "", extra: tuple[tuple[bytes, bytes], ...] = ()
+) -> None:
+    """A small JSON answer of our own."""
+    name = call_id.encode()
+    ids = ((b"x-request-id", name), (b"request-id", name)) if call_id else ()
+    sink.head(status, (JSON, *ids, *extra), len(body))
+    sink.write(body)
+    sink.end()
+
+
+def family_of(request_path: str, headers: Mapping[bytes, bytes]) -> str:
+    """Which vendor's client this looks like, for errors on paths nobody owns."""
+    if request_path.startswith("/v1beta") or b"x-goog-api-key" in headers:
+        return "gemini"
+    if b"anthropic-version" in headers or "/messages" in request_path:
+        return "anthropic"
+    return "openai" if request_path.startswith("/v1/") else "hub"
+
+
+def inflated(data: bytes, encoding: bytes, limit: int) -> bytes:
+    """A compressed body in clear. Raises BadRequest for an encoding we do not know, TooLarge past `limit`."""
+    name = encoding.strip().lower()
+    if name in (b"identity", b""):
+        return data
+    if name not in (b"gzip", b"deflate"):
+        raise BadRequest(
+            f"content-encoding {name.decode('latin-1')!r} is not supported; use gzip", field="content-encoding"
+        )
+    stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+    try:
+        out = stream.decompress(data, limit)
+    except zlib.error as error:
+        raise BadRequest(f"the body is not valid {name.decode()}", field="content-encoding") from error
+    if stream.unconsumed_tail:
+        raise TooLarge(f"the body is larger than {limit} bytes when decompressed")
+    if not stream.eof:
+        raise BadRequest(f"the {name.decode()} body is cut short", field="content-encoding")
+    return out

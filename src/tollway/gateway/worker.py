@@ -1,0 +1,38 @@
+"""The loops beside the calls: heartbeats, expiring holds, noting when keys were used."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from tollway.core.errors import TollwayError
+
+log = logging.getLogger("tollway.worker")
+
+
+class Worker:
+    """Runs small jobs on timers until it is stopped."""
+
+    def __init__(self) -> None:
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def every(self, seconds: float, name: str, job: Callable[[], Awaitable[None] | None]) -> None:
+        """Run `job` again and again with a pause of `seconds`; an expected failure is logged and tried again."""
+        self._tasks.append(asyncio.create_task(_repeat(seconds, name, job), name=name))
+
+    async def stop(self) -> None:
+        """End every loop and wait until it has ended."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+
+
+async def _repeat(seconds: float, name: str, job: Callable[[], Awaitable[None] | None]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            waiting = job()
+            if waiting is not None:
+                await waiting
+        except (TollwayError, OSError) as error:
+            log.warning("%s failed and will be tried again: %s", name, error)
