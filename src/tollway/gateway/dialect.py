@@ -66,6 +66,8 @@ class Envelope(msgspec.Struct, frozen=True):
     """Whether the body may hold media, which have to be weighed one by one. May be true without cause."""
     server_tools: bool = False
     """Whether the body may ask for tools that the provider runs and bills for. May be true without cause."""
+    options: Mapping[str, str] = {}
+    """What the body itself says of the way to be answered, for `Voice.options`."""
 
 
 class Edits(msgspec.Struct, frozen=True):
@@ -117,7 +119,9 @@ class Voice(msgspec.Struct, frozen=True):
     """`sse`, or `array` for Gemini's JSON array streams."""
     opaque: "Opaque | None" = None
     options: Mapping[str, str] = {}
-    """Surface options, e.g. `text_event` of the hub's dialect."""
+    """Surface options, e.g. `text_event` of the hub's dialect; the envelope's own are laid over the route's."""
+    closing: Callable[[], Mapping[str, object]] | None = None
+    """Facts known only at the end of a call (charge, model that answered), for dialects that tell them."""
 
 
 class Glance(msgspec.Struct, frozen=True):
