@@ -57,3 +57,10 @@ def _query_key(query: str) -> bytes:
         if name == "key" and value:
             return unquote_to_bytes(value).strip()
     return b""
+
+
+def carriers_of(path: str) -> tuple[str, ...]:
+    """The carriers accepted on a path of the control plane; a key in the query only where Google's clients put it."""
+    if path.startswith(("/v1beta/", "/v1/models")):
+        return ("x-api-key", "x-goog-api-key", QUERY_KEY, BEARER)
+    return ("x-api-key", "x-goog-api-key", BEARER)
