@@ -1,0 +1,84 @@
+"""Counts the tokens of a text with tokenizers that are installed with us; nothing is ever downloaded."""
+
+import importlib
+import math
+from collections.abc import Callable
+from functools import cache
+
+from tollway.gateway.metering.estimator import estimate
+from tollway.gateway.metering.vocabulary import Vocabulary
+
+SAMPLED_OVER = 32 * 1024
+"""Characters above which Claude's tokenizer, pure Python at 0.3 MB/s, reads samples instead of everything."""
+_SAMPLES, _SAMPLE = 8, 1024
+
+Counter = Callable[[str], int]
+
+
+def quick(vocabulary: Vocabulary, text: str) -> int:
+    """Tokens of `text` at some 60 MB/s: exact for OpenAI, Llama 3 and Qwen 3, a fair guess for the others."""
+    clean = well_formed(text)
+    table = _table(vocabulary.encoding)
+    if table is None:
+        return estimate(vocabulary.weights, clean)
+    return scaled(vocabulary, table(clean), *sizes(clean))
+
+
+def exact(vocabulary: Vocabulary, text: str) -> int:
+    """Tokens of `text` as exactly as can be had offline; slow for Claude, so keep it off the event loop."""
+    claude = _claude(vocabulary.claude) if vocabulary.claude else None
+    if claude is None:
+        return quick(vocabulary, text)
+    clean = well_formed(text)
+    if len(clean) <= SAMPLED_OVER:
+        return claude(clean)
+    step = len(clean) // _SAMPLES
+    samples = [clean[at : at + _SAMPLE] for at in range(0, step * _SAMPLES, step)]
+    guessed = sum(quick(vocabulary, sample) for sample in samples)
+    return math.ceil(quick(vocabulary, clean) * sum(map(claude, samples)) / max(1, guessed))
+
+
+def scaled(vocabulary: Vocabulary, tokens: int, characters: int, size: int) -> int:
+    """Tokens of the table as tokens of the family, for a text of that many characters and UTF-8 bytes."""
+    if vocabulary.factor == 1.0 and not vocabulary.foreign:
+        return tokens
+    multibyte = (size - characters) / size if size else 0.0
+    return math.ceil(tokens * (vocabulary.factor + vocabulary.foreign * multibyte))
+
+
+def sizes(text: str) -> tuple[int, int]:
+    """Characters and UTF-8 bytes."""
+    return len(text), len(text) if text.isascii() else len(text.encode())
+
+
+def well_formed(text: str) -> str:
+    """The text without half characters (lone surrogates), which no tokenizer reads."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def warm() -> None:
+    """Load the tables of today's models, some 0.6 s; call it in a thread after the start."""
+    for encoding in ("o200k_base",):
+        _table(encoding)
+
+
+@cache
+def _table(encoding: str) -> Counter | None:
+    """quicktok's counter, loaded once; None where there is no build of it for this interpreter."""
+    try:
+        quicktok = importlib.import_module("quicktok")
+    except ImportError:
+        return None
+    counter: Counter = quicktok.get_encoding(encoding).count
+    return counter
+
+
+@cache
+def _claude(version: str) -> Counter | None:
+    """ctok's counter without the frame it puts around a message; None before Python 3.12."""
+    try:
+        ctok = importlib.import_module("ctok")
+    except ImportError:
+        return None
+    frame: int = ctok.token_count("", version)
+    return lambda text: int(ctok.token_count(text, version)) - frame

@@ -1,0 +1,167 @@
+"""Counts the tokens of questions and of answers in flight."""
+
+from typing import Any
+
+import msgspec
+
+from tollway.core.chat import (
+    ChatRequest,
+    ChoiceMode,
+    Message,
+    Part,
+    Raw,
+    Reasoning,
+    Refusal,
+    Text,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
+from tollway.core.media import Media
+from tollway.core.model import Model
+from tollway.gateway.metering import text as counting
+from tollway.gateway.metering.media import media_tokens
+from tollway.gateway.metering.vocabulary import of_family, of_model
+
+BOUND_OVERHEAD = 512
+"""Tokens a provider may add that no byte of the body accounts for: frames, and Claude's 346 when tools are given."""
+_FOLD_AT = 4096
+"""Characters a tally keeps before it counts them."""
+
+_json = msgspec.json.Encoder().encode
+warm = counting.warm
+
+
+def count_text(family: str, text: str, exact: bool = False) -> int:
+    """Tokens of `text` for a model family; `exact` spends more time for Claude (see `text.exact`)."""
+    count = counting.exact if exact else counting.quick
+    return count(of_family(family), text)
+
+
+def upper_bound(body_bytes: int) -> int:
+    """Tokens a body of that many bytes cannot exceed, if it holds no media and asks for no server tools.
+
+    Every tokenizer we know falls back to single bytes at worst, so a token never stands for less than one byte
+    of text, and JSON spends more bytes on a text and on the frame around a message than it has.
+    """
+    return body_bytes + BOUND_OVERHEAD
+
+
+def count_request(request: ChatRequest, model: Model, exact: bool = False) -> int:
+    """Prompt tokens of a question as `model` will count them: text, overheads of the format, media.
+
+    Pure, and slow for large questions: above some 64 KiB call it in a thread. `exact` is for count endpoints.
+    """
+    tally = _Words(model)
+    for message in request.messages:
+        tally.message(message)
+    tally.tools(request)
+    if request.output_format is not None and request.output_format.schema is not None:
+        tally.json(request.output_format.schema)
+    count = counting.exact if exact else counting.quick
+    return count(of_model(model), "\n".join(tally.texts)) + tally.tokens
+
+
+class _Words:
+    """Everything in a question that is text, and the tokens of everything that is not."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self.texts: list[str] = []
+        self.tokens = _PER_REQUEST.get(model.family, 0)
+
+    def message(self, message: Message) -> None:
+        self.tokens += _PER_MESSAGE.get(self._model.family, 3)
+        if message.name:
+            self.tokens += 3
+            self.texts.append(message.name)
+        for part in message.parts:
+            self.part(part)
+
+    def part(self, part: Part) -> None:
+        match part:
+            case Text(text=text) | Refusal(text=text):
+                self.texts.append(text)
+            case Media():
+                self.media(part)
+            case Reasoning():
+                self.texts.append(part.text)
+                self.tokens += len(part.redacted or "") // 4
+            case ToolCall():
+                self.tokens += _PER_TOOL_CALL
+                self.texts += (part.name, part.args_json)
+            case ToolResult():
+                self.tokens += _PER_TOOL_CALL
+                for piece in part.parts:
+                    self.part(piece)
+            case Raw():
+                self.json(part.value)
+
+    def media(self, media: Media) -> None:
+        if media.text is not None:
+            self.texts.append(media.text)
+        else:
+            self.tokens += media_tokens(media, self._model)
+
+    def tools(self, request: ChatRequest) -> None:
+        """Definitions of tools; each family puts its own frame around them."""
+        if not request.tools:
+            return
+        if self._model.family == "anthropic":
+            forced = request.tool_choice is not None and request.tool_choice.mode in (
+                ChoiceMode.REQUIRED,
+                ChoiceMode.NAMED,
+            )
+            self.tokens += 313 if forced else 346
+        else:
+            self.tokens += 12
+        for tool in request.tools:
+            self.tool(tool)
+
+    def tool(self, tool: Tool) -> None:
+        self.tokens += 8
+        self.texts += (tool.name, tool.description or "")
+        for detail in (tool.schema, tool.settings):
+            if detail is not None:
+                self.json(detail)
+
+    def json(self, value: Any) -> None:
+        self.texts.append(_json(value).decode())
+
+
+_PER_MESSAGE = {"anthropic": 4, "gemini": 1}
+_PER_REQUEST = {"openai": 3, "other": 3, "anthropic": 3}
+_PER_TOOL_CALL = 7
+"""Frame of one call or of its result."""
+
+
+class TextTally:
+    """Counts what an answer says while it streams, in bounded memory; read when the provider reports no usage."""
+
+    __slots__ = ("_bytes", "_characters", "_pieces", "_size", "_tokens")
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._size = 0
+        self._tokens = self._characters = self._bytes = 0
+
+    def add(self, text: str) -> None:
+        """One more piece of the answer; nearly free until some 4 KB have come together."""
+        self._pieces.append(text)
+        self._size += len(text)
+        if self._size > _FOLD_AT:
+            self._fold()
+
+    def tokens(self, family: str) -> int:
+        """Tokens said so far, as that family counts."""
+        self._fold()
+        return counting.scaled(of_family(family), self._tokens, self._characters, self._bytes)
+
+    def _fold(self) -> None:
+        text = counting.well_formed("".join(self._pieces))
+        characters, size = counting.sizes(text)
+        self._tokens += counting.quick(of_family("openai"), text)
+        self._characters += characters
+        self._bytes += size
+        self._pieces.clear()
+        self._size = 0
