@@ -143,6 +143,10 @@ def check_limits(limits: KeyLimits) -> KeyLimits:
         if value is not None and not 1 <= value <= most:
             raise BadRequest(f"{field} must be from 1 to {most}", field=field)
     models = limits.models
-    if models is not None and (not 1 <= len(models) <= MOST_MODELS or not all(0 < len(m) <= 200 for m in models)):
+    if models is not None and not (1 <= len(models) <= MOST_MODELS and all(map(_may_name_model, models))):
         raise BadRequest(f"models must be 1 to {MOST_MODELS} model ids or patterns", field="models")
     return limits
+
+
+def _may_name_model(entry: str) -> bool:
+    return 0 < len(entry) <= 200 and entry.isprintable()
