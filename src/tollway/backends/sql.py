@@ -26,8 +26,9 @@ MIGRATIONS = Path(__file__).parent.parent / "data" / "migrations"
 BUSY_TIMEOUT_MS = 5_000
 READERS = 2
 TRIES = 5
-LOST_RACE = {"40001", "40P01"}
-"""PostgreSQL's serialization failure and deadlock: nothing happened, run it again."""
+LOST_RACE = {"40001", "40P01", "23505", "23514"}
+"""PostgreSQL's serialization failure, deadlock, duplicate and failed check: nothing happened, and a second look at
+the rows that another transaction changed meanwhile decides better."""
 MIGRATION_LOCK = 7_011_977
 """PostgreSQL advisory lock that one migrating replica holds while the others wait."""
 

@@ -1,0 +1,1 @@
+"""The books: what every user has, what every call holds, owes and paid."""

@@ -1,0 +1,222 @@
+"""The journal of one process: records that outlive `kill -9`, in mapped files that cost no system call to write.
+
+A record is `length, checksum, payload`. Storing it is a copy into a mapped, already allocated page, so it is in the
+kernel's hands when `append` returns. The checksum is seeded with the segment's generation: what an earlier life of
+the same file left behind the last record can never be mistaken for one.
+"""
+
+import fcntl
+import mmap
+import os
+import secrets
+import shutil
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from tollway.core.ids import CallId, LeaseId, UserId
+from tollway.core.money import NanoUsd
+from tollway.core.receipt import Receipt
+
+SEGMENT_BYTES = 4 << 20
+SPARES = 2
+"""Clean segments kept for the next rotation."""
+HEAD = struct.Struct("<8sQ")
+FRAME = struct.Struct("<II")
+MAGIC = b"tollway1"
+
+
+class Held(msgspec.Struct, frozen=True, tag="h", array_like=True, gc=False):
+    """A call took a hold."""
+
+    call: CallId
+    user: UserId
+    amount: NanoUsd
+    at_s: float
+    lease: LeaseId
+
+
+class Ended(msgspec.Struct, frozen=True, tag="e", array_like=True, gc=False):
+    """A call came to its terminal entry, settled or released; the charge is drawn from `lease`."""
+
+    lease: LeaseId
+    fence: int
+    receipt: Receipt
+
+
+Record = Held | Ended
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Record).decode
+
+
+class Segment:
+    """One mapped file. It is needed while a hold in it is open or a terminal in it is not yet in the database."""
+
+    __slots__ = ("_map", "at", "path", "seed", "size", "waiting")
+
+    def __init__(self, path: Path, size: int, generation: int) -> None:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            _allocate(handle, size)
+            self._map = mmap.mmap(handle, size)
+        finally:
+            os.close(handle)
+        self.path, self.size = path, size
+        self.reuse(generation)
+
+    def reuse(self, generation: int) -> None:
+        """Begin a new life: everything written before is void."""
+        self._map[: HEAD.size] = HEAD.pack(MAGIC, generation)
+        self.seed, self.at, self.waiting = generation & 0xFFFFFFFF, HEAD.size, 0
+
+    def write(self, payload: bytes) -> bool:
+        """Store one record; False when it does not fit."""
+        start = self.at + 8
+        end = start + len(payload)
+        if end > self.size:
+            return False
+        self._map[self.at : end] = FRAME.pack(len(payload), zlib.crc32(payload, self.seed)) + payload
+        self.at = end
+        return True
+
+    def remove(self) -> None:
+        """Unmap and delete."""
+        self._map.close()
+        self.path.unlink(missing_ok=True)
+
+
+def _allocate(handle: int, size: int) -> None:
+    """Real blocks, not a hole: a full disk must refuse here, not kill us on a later write to the page."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(handle, 0, size)
+    else:
+        os.write(handle, bytes(size))
+
+
+class Journal:
+    """Writes this process's records; its folder is locked for as long as the process lives."""
+
+    def __init__(self, folder: Path) -> None:
+        self.process = secrets.token_hex(8)
+        self._folder = folder / self.process
+        self._folder.mkdir(parents=True, mode=0o700)
+        self._lock = _lock(self._folder)
+        if self._lock is None:
+            raise RuntimeError(f"{self._folder} is new and yet locked")
+        self._generation = 0
+        self._spare: list[Segment] = []
+        self._segments: set[Segment] = set()
+        self._current = self._next(SEGMENT_BYTES)
+
+    def append(self, record: Record) -> Segment:
+        """Store a record; it survives this process from here on. The segment waits until told it is `done`."""
+        payload = _encode(record)
+        segment = self._current
+        if not segment.write(payload):
+            segment = self._rotate(len(payload))
+            segment.write(payload)
+        segment.waiting += 1
+        return segment
+
+    def done(self, segment: Segment, records: int = 1) -> None:
+        """So many records of the segment need it no longer; with the last one it is free to be used again."""
+        segment.waiting -= records
+        if not segment.waiting and segment is not self._current:
+            self._free(segment)
+
+    def close(self, *, remove: bool) -> None:
+        """Let go of the folder. Removed only when everything in it is in the database."""
+        for segment in (*self._segments, *self._spare):
+            segment.remove() if remove else None
+        if self._lock is not None:
+            os.close(self._lock)
+        if remove:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _rotate(self, payload: int) -> Segment:
+        full, self._current = self._current, self._next(max(SEGMENT_BYTES, payload + HEAD.size + FRAME.size))
+        if not full.waiting:
+            self._free(full)
+        return self._current
+
+    def _next(self, size: int) -> Segment:
+        self._generation += 1
+        if self._spare and size == SEGMENT_BYTES:
+            segment = self._spare.pop()
+            segment.reuse(self._generation)
+        else:
+            segment = Segment(self._folder / f"{self._generation:08d}.journal", size, self._generation)
+        self._segments.add(segment)
+        return segment
+
+    def _free(self, segment: Segment) -> None:
+        self._segments.discard(segment)
+        if len(self._spare) < SPARES and segment.size == SEGMENT_BYTES:
+            self._spare.append(segment)
+        else:
+            segment.remove()
+
+
+class DeadJournal:
+    """What a process that is no more left behind, locked by us so that nobody else replays it."""
+
+    def __init__(self, folder: Path, lock: int) -> None:
+        self.process = folder.name
+        self._folder, self._lock = folder, lock
+
+    def records(self) -> list[Record]:
+        """Every whole record, in the order written."""
+        lives = sorted(_life(path) for path in self._folder.glob("*.journal"))
+        return [_decode(payload) for _, path in lives for payload in _payloads(path)]
+
+    def close(self, *, remove: bool) -> None:
+        """Unlock; remove the folder when its records are safe in the database."""
+        if remove:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        os.close(self._lock)
+
+
+def dead_journals(folder: Path) -> Iterator[DeadJournal]:
+    """Journals whose process lives no more; the caller closes each."""
+    for left in sorted(folder.iterdir()) if folder.is_dir() else ():
+        lock = _lock(left) if left.is_dir() else None
+        if lock is not None:
+            yield DeadJournal(left, lock)
+
+
+def _lock(folder: Path) -> int | None:
+    """An exclusive lock that ends with the process that holds it; None when another has it."""
+    try:
+        handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    return handle
+
+
+def _life(path: Path) -> tuple[int, Path]:
+    with path.open("rb") as file:
+        head = file.read(HEAD.size)
+    magic, generation = HEAD.unpack(head) if len(head) == HEAD.size else (b"", 0)
+    return (generation if magic == MAGIC else 0), path
+
+
+def _payloads(path: Path) -> Iterator[bytes]:
+    """Payloads up to the first that is not whole."""
+    generation, _ = _life(path)
+    whole = path.read_bytes()
+    at = HEAD.size
+    while generation and at + FRAME.size <= len(whole):
+        length, checksum = FRAME.unpack_from(whole, at)
+        payload = whole[at + FRAME.size : at + FRAME.size + length]
+        if not length or len(payload) < length or zlib.crc32(payload, generation & 0xFFFFFFFF) != checksum:
+            return
+        yield payload
+        at += FRAME.size + length

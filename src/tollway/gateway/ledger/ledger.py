@@ -1,0 +1,329 @@
+"""The ledger: holds drawn from leased credit in memory, and books that stay exact whatever happens to us."""
+
+import asyncio
+import fcntl
+import functools
+import itertools
+import logging
+import os
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import NamedTuple
+
+from tollway.core.errors import BadRequest, CreditsExhausted, Unavailable
+from tollway.core.ids import CallId, LeaseId, UserId
+from tollway.core.money import NanoUsd
+from tollway.core.receipt import Receipt
+from tollway.gateway.ledger import store
+from tollway.gateway.ledger.hold import Hold
+from tollway.gateway.ledger.journal import Journal
+from tollway.gateway.ledger.lease import IDLE_S, TRUST_S, TTL_S, Account, Lease
+from tollway.gateway.ledger.recovery import replay
+from tollway.gateway.ledger.writer import Writer
+from tollway.ports import Clock, Database
+
+__all__ = ["Balance", "FolderInUse", "Hold", "Ledger"]
+
+TEND_S = 5.0
+SWEEP_S = 30.0
+BACKLOG_S = 10.0
+"""How long a call waits for books that are too far behind."""
+
+
+log = logging.getLogger(__name__)
+
+
+class FolderInUse(RuntimeError):
+    """Another process keeps its books in this data folder."""
+
+
+class Balance(NamedTuple):
+    """A user's credit in nano-dollars: what could be spent by source, and what calls in flight hold."""
+
+    plan: NanoUsd
+    promo: NanoUsd
+    topup: NanoUsd
+    held: NanoUsd
+
+    @property
+    def left(self) -> NanoUsd:
+        """What could still be spent."""
+        return NanoUsd(self.plan + self.promo + self.topup)
+
+
+class Ledger:
+    """Reserve, settle, release, expire, grant. Holding needs `start`; granting and reading do not."""
+
+    def __init__(self, database: Database, folder: Path, clock: Clock) -> None:
+        self._database, self._folder, self._clock = database, folder, clock
+        self._accounts: dict[UserId, Account] = {}
+        self._journal: Journal | None = None
+        self._writer: Writer | None = None
+        self._lock: int | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._tending: asyncio.Task[None] | None = None
+        self._lease_numbers = itertools.count(1)
+        self._renewed_at_s = self._swept_at_s = 0.0
+
+    async def start(self, *, alone: bool = True) -> None:
+        """Replay dead processes' journals, sweep their leases, begin to write.
+
+        Raises FolderInUse when we are to be alone in the data folder and are not.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if alone:
+            self._lock = _claim(self._folder)
+        await replay(self._database, self._folder / "journal", self._clock)
+        self._journal = Journal(self._folder / "journal")
+        self._writer = Writer(self._database, self._journal)
+        await self.sweep()
+        self._tending = self._spawn(self._tend())
+
+    # ------------------------------------------------------------ holding
+
+    def try_hold(self, user: UserId, ceiling: NanoUsd, call: CallId) -> Hold | None:
+        """Set `ceiling` aside without waiting; None when only `hold` can tell."""
+        account, writer = self._accounts.get(user), self._writer
+        lease = account.lease if account is not None else None
+        if account is None or lease is None or writer is None or lease.free < ceiling or writer.full:
+            return None
+        now_s = self._clock.now_s()
+        if now_s > lease.trusted_until_s:
+            return None
+        hold = Hold(call, ceiling, now_s, account, lease, writer)
+        lease.free -= ceiling
+        lease.held += ceiling
+        lease.used_at_s = now_s
+        if lease.free < ceiling and account.request is None and account.rest >= 4 * ceiling:
+            self._move(account, self._extend(account, ceiling))
+        return hold
+
+    async def hold(self, user: UserId, ceiling: NanoUsd, call: CallId) -> Hold:
+        """Set `ceiling` aside, leasing more credit when needed.
+
+        Raises CreditsExhausted when the user cannot pay so much, Unavailable when the books cannot be reached.
+        """
+        account = self._accounts.get(user)
+        if account is None:
+            account = self._accounts[user] = Account(user, self._clock.now_s())
+        await self._catch_up()
+        arrived = account.asked
+        account.waiting += ceiling
+        try:
+            while (hold := self.try_hold(user, ceiling, call)) is None:
+                # Only an answer to a request made after we came can say that there is not enough.
+                if account.answered > arrived and account.left < ceiling:
+                    raise CreditsExhausted(account.left, ceiling)
+                if account.request is None:
+                    self._move(account, self._extend(account, ceiling))
+                if account.request is not None:
+                    await asyncio.shield(account.request)
+        finally:
+            account.waiting -= ceiling
+        return hold
+
+    def left(self, user: UserId) -> NanoUsd:
+        """What the user could still spend, as known here and now."""
+        account = self._accounts.get(user)
+        return account.left if account is not None else NanoUsd(0)
+
+    # ------------------------------------------------------------ reading and granting
+
+    async def balance(self, user: UserId) -> Balance:
+        """The user's exact balance."""
+        await self.flush()
+        own, leases = await self._database.read(
+            lambda tx: (store.balances(tx, user), store.open_leases(tx, user)),
+        )
+        account = self._accounts.get(user)
+        held = account.lease.held if account is not None and account.lease is not None else 0
+        parts = [own.get(kind, (0, 0))[1] for kind in store.SOURCES]
+        for lease in leases:
+            parts = [have + back for have, back in zip(parts, lease.refund(lease.unspent), strict=True)]
+        rest = held
+        for place, have in enumerate(parts):
+            used = min(have, rest)
+            parts[place], rest = have - used, rest - used
+        plan, promo, topup = (NanoUsd(part) for part in parts)
+        return Balance(plan, promo, topup, NanoUsd(held))
+
+    async def grant(
+        self, user: UserId, amount: NanoUsd, kind: str, author: str, reason: str, reference: str | None = None
+    ) -> bool:
+        """Give credit of a kind (`plan`, `promo`, `topup`), or take it back when negative.
+
+        False when a grant with this reference was made before: then nothing happens.
+        """
+        if kind not in store.SOURCES:
+            raise BadRequest(f"no such kind of credit: {kind!r}", field="kind")
+        note = (author, reason, reference if reference is not None else store.new_reference())
+        now_s = self._clock.now_s()
+        done = await self._database.write(lambda tx: store.grant(tx, user, amount, kind, now_s, note))
+        account = self._accounts.get(user)
+        if done and account is not None:
+            account.rest = max(0, account.rest + amount)
+        return done
+
+    def receipt_pending(self, call: CallId) -> Receipt | None:
+        """A receipt that is not in the database yet."""
+        return self._writer.pending.get(call) if self._writer is not None else None
+
+    async def receipt(self, call: CallId, user: UserId) -> Receipt | None:
+        """The receipt of one of the user's own calls; None while it runs or when there is none."""
+        pending = self.receipt_pending(call)
+        if pending is not None:
+            return pending if pending.user == user else None
+        return await self._database.read(lambda tx: store.receipt(tx, call, user))
+
+    # ------------------------------------------------------------ keeping
+
+    async def flush(self) -> None:
+        """Return when every call ended until now is in the database."""
+        if self._writer is not None:
+            await self._writer.flush()
+
+    async def sweep(self) -> int:
+        """Expire the leases of processes that stopped renewing them; how many."""
+        self._swept_at_s = now_s = self._clock.now_s()
+        process = self._journal.process if self._journal is not None else ""
+        return await self._database.write(functools.partial(store.sweep, process=process, now=now_s))
+
+    async def close(self) -> None:
+        """Write everything, return all leased credit, remove the journal; calls still in flight keep theirs."""
+        if self._tending is not None:
+            self._tending.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        if self._writer is not None and self._journal is not None:
+            await self._writer.flush()
+            for account in self._accounts.values():
+                await self._return(account)
+            await self._writer.close()
+            self._journal.close(remove=not any(a.lease is not None for a in self._accounts.values()))
+        if self._lock is not None:
+            os.close(self._lock)
+
+    async def _tend(self) -> None:
+        while True:
+            await asyncio.sleep(TEND_S)
+            try:
+                await self.tend()
+            except Unavailable:
+                continue  # the leases' own time limits keep us honest meanwhile
+
+    async def tend(self) -> None:
+        """What is due now: renew leases in use, return idle ones, sweep those of the dead."""
+        now_s = self._clock.now_s()
+        for account in [a for a in self._accounts.values() if a.request is None]:
+            lease = account.lease
+            if lease is not None and lease.quiet and now_s - lease.used_at_s > IDLE_S:
+                self._move(account, self._return(account))
+            elif lease is None and not account.waiting:
+                del self._accounts[account.user]
+        if now_s - self._renewed_at_s > TTL_S / 3 and any(a.lease is not None for a in self._accounts.values()):
+            await self._renew(now_s)
+        if now_s - self._swept_at_s > SWEEP_S:
+            await self.sweep()
+
+    async def _renew(self, now_s: float) -> None:
+        if self._journal is None:
+            return
+        work = functools.partial(store.renew, process=self._journal.process, expires_at=now_s + TTL_S)
+        asked = {account.lease for account in self._accounts.values() if account.lease is not None}
+        ours = await self._database.write(work)
+        self._renewed_at_s = now_s
+        for account in self._accounts.values():
+            lease = account.lease
+            if lease is not None and lease in asked:
+                if lease.id in ours:
+                    lease.trusted_until_s = max(lease.trusted_until_s, now_s + TRUST_S)
+                else:
+                    account.lease = None
+
+    async def _extend(self, account: Account, ceiling: int) -> None:
+        """Lease more credit, at least enough for `ceiling` unless there is not so much."""
+        if self._journal is None:
+            raise Unavailable("the ledger is not started")
+        now_s, lease = self._clock.now_s(), account.lease
+        account.asked += 1
+        number, free = account.asked, (lease.free if lease is not None else 0)
+        name = LeaseId(f"lse_{self._journal.process}_{next(self._lease_numbers)}") if lease is None else lease.id
+        wish = store.Wish(
+            lease=name, user=account.user, process=self._journal.process, fence=lease.fence if lease else 0,
+            need=max(0, ceiling - free), waiting=max(0, account.waiting - free),
+            want=account.want(ceiling, now_s), at=now_s, expires_at=now_s + TTL_S,
+        )  # fmt: skip
+        account.spent, account.asked_at_s = 0, now_s
+        taken = await self._database.write(functools.partial(store.take, wish=wish))
+        account.rest = taken.rest
+        if taken.amount < 0:
+            account.lease = None
+            return
+        if lease is None and taken.fence:
+            lease = account.lease = Lease(name, taken.fence, now_s)
+        if lease is not None and taken.amount:
+            lease.free += taken.amount
+            lease.trusted_until_s = max(lease.trusted_until_s, now_s + TRUST_S)
+        account.answered = number
+
+    async def _return(self, account: Account) -> None:
+        """Give back what is free; the whole lease when nothing can draw on it any more."""
+        lease = account.lease
+        if lease is None:
+            return
+        back, whole = lease.free, lease.quiet
+        lease.free = 0
+        work = functools.partial(
+            store.give_back, lease=lease.id, amount=None if whole else back, at=self._clock.now_s()
+        )
+        try:
+            returned = await self._database.write(work)
+        except Unavailable:
+            lease.free += back
+            raise
+        account.rest += returned
+        if whole:
+            account.lease = None
+
+    async def _catch_up(self) -> None:
+        """Wait, within bounds, until the books are near enough to take another call."""
+        if self._writer is None:
+            raise Unavailable("the ledger is not started")
+        if self._writer.full:
+            try:
+                await asyncio.wait_for(self._writer.flush(), BACKLOG_S)
+            except TimeoutError:
+                raise Unavailable("the books are too far behind to take another call") from None
+
+    def _move(self, account: Account, movement: Coroutine[None, None, None]) -> None:
+        """Begin the account's one movement of credit; a caller who leaves does not break it off."""
+
+        async def alone() -> None:
+            try:
+                await movement
+            finally:
+                account.request = None
+
+        account.request = self._spawn(alone())
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:  # whoever waits for the task gets it too; nobody may be waiting
+            log.warning("the ledger's work was broken off", exc_info=error)
+
+
+def _claim(folder: Path) -> int:
+    handle = os.open(folder / "serve.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise FolderInUse(f"another tollway serves from {folder}: stop it, or choose another data folder") from None
+    return handle

@@ -1,0 +1,45 @@
+"""Puts what dead processes left in their journals into the books, each call exactly once."""
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+
+from tollway.core.receipt import Reason
+from tollway.gateway.ledger import store
+from tollway.gateway.ledger.hold import bare_receipt
+from tollway.gateway.ledger.journal import DeadJournal, Ended, Held, Record, dead_journals
+from tollway.ports import Clock, Database
+
+BATCH = 500
+
+
+async def replay(database: Database, folder: Path, clock: Clock) -> int:
+    """Replay every dead process's journal and return the credit it had leased; how many calls were found."""
+    calls = 0
+    for dead in dead_journals(folder):
+        safe = False
+        try:
+            calls += await _replay(database, dead, clock)
+            safe = True
+        finally:
+            dead.close(remove=safe)
+    return calls
+
+
+async def _replay(database: Database, dead: DeadJournal, clock: Clock) -> int:
+    ended = terminals(dead.records())
+    for first in range(0, len(ended), BATCH):
+        batch = ended[first : first + BATCH]
+        await database.write(functools.partial(store.settle, calls=batch, doubtful=True))
+    await database.write(functools.partial(store.bury, process=dead.process, now=clock.now_s()))
+    return len(ended)
+
+
+def terminals(records: Sequence[Record]) -> list[Ended]:
+    """How each call ended; one that never did expired, free of charge."""
+    ended = {record.receipt.id: record for record in records if isinstance(record, Ended)}
+    for record in records:
+        if isinstance(record, Held) and record.call not in ended:
+            expired = bare_receipt(record.call, record.user, record.amount, record.at_s, Reason.EXPIRED)
+            ended[record.call] = Ended(record.lease, 0, expired)
+    return list(ended.values())

@@ -1,0 +1,122 @@
+"""Write-behind: ended calls go to the journal at once, and from there to the database in batches."""
+
+import asyncio
+import functools
+import logging
+
+from tollway.core.errors import Unavailable
+from tollway.core.ids import CallId, LeaseId, UserId
+from tollway.core.money import NanoUsd
+from tollway.core.receipt import Receipt
+from tollway.gateway.ledger import store
+from tollway.gateway.ledger.journal import Ended, Held, Journal, Segment
+from tollway.gateway.ledger.lease import Lease
+from tollway.ports import Database
+
+EVERY_S = 0.1
+BATCH = 500
+MOST = 20_000
+"""Ended calls waiting for the database above which no new call may begin."""
+PATIENCE_S = (0.1, 2.0)
+"""First and longest wait before a batch is tried again."""
+
+log = logging.getLogger(__name__)
+
+
+class Writer:
+    """The way of a call's terminal entry from memory into the books."""
+
+    def __init__(self, database: Database, journal: Journal) -> None:
+        self._database, self._journal = database, journal
+        self._queue: list[tuple[Ended, Lease, Segment]] = []
+        self._loop = asyncio.get_running_loop()
+        self._wake = asyncio.Event()
+        self._written = asyncio.Condition()
+        self._timed = self._doubtful = False
+        self._put = self._done = 0
+        self.pending: dict[CallId, Receipt] = {}
+        """Receipts that the database does not have yet."""
+        self.broken: BaseException | None = None
+        """Why the books cannot be written any more; nothing may be held from then on."""
+        self._task = self._loop.create_task(self._run(), name="ledger writer")
+        self._task.add_done_callback(self._ended)
+
+    @property
+    def full(self) -> bool:
+        """No new call may begin: the books are too far behind."""
+        return len(self._queue) >= MOST or self.broken is not None
+
+    def held(self, call: CallId, user: UserId, amount: NanoUsd, at_s: float, lease: LeaseId) -> Segment:
+        """Record a hold; raises OSError when the disk is full, and then there is no hold."""
+        return self._journal.append(Held(call, user, amount, at_s, lease))
+
+    def ended(self, ended: Ended, lease: Lease, held_in: Segment) -> None:
+        """Record how a call ended, and see that the database learns of it."""
+        segment = self._journal.append(ended)
+        self._journal.done(held_in)
+        self._queue.append((ended, lease, segment))
+        self.pending[ended.receipt.id] = ended.receipt
+        self._put += 1
+        if not self._timed:
+            self._timed = True
+            self._loop.call_later(EVERY_S, self._wake.set)
+        elif len(self._queue) == BATCH:
+            self._wake.set()
+
+    async def flush(self) -> None:
+        """Return when everything ended until now is in the database."""
+        upto = self._put
+        self._wake.set()
+        async with self._written:
+            await self._written.wait_for(lambda: self._done >= upto or self.broken is not None)
+        if self.broken is not None:
+            raise Unavailable("the books cannot be written") from self.broken
+
+    async def close(self) -> None:
+        """Stop; what was not flushed stays in the journal."""
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            self.broken = task.exception()
+            log.critical("the ledger cannot write its books: no more calls", exc_info=self.broken)
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            upto = self._put
+            while self._done < upto:
+                await self._write(self._queue[:BATCH])
+            self._timed = bool(self._queue)
+            if self._timed:
+                self._loop.call_later(EVERY_S, self._wake.set)
+
+    async def _write(self, batch: list[tuple[Ended, Lease, Segment]]) -> None:
+        calls = [ended for ended, _, _ in batch]
+        wait_s, longest_s = PATIENCE_S
+        while True:
+            try:
+                await self._database.write(functools.partial(store.settle, calls=calls, doubtful=self._doubtful))
+            except store.Doubt:
+                self._doubtful = True
+            except Unavailable as error:
+                log.warning("%s; %d calls wait in the journal", error.message, len(self._queue))
+                self._doubtful = True
+                await asyncio.sleep(wait_s)
+                wait_s = min(2 * wait_s, longest_s)
+            else:
+                break
+        self._doubtful = False
+        await self._forget(batch)
+
+    async def _forget(self, batch: list[tuple[Ended, Lease, Segment]]) -> None:
+        del self._queue[: len(batch)]
+        for ended, lease, segment in batch:
+            self.pending.pop(ended.receipt.id, None)
+            lease.unwritten -= 1
+            self._journal.done(segment)
+        self._done += len(batch)
+        async with self._written:
+            self._written.notify_all()
