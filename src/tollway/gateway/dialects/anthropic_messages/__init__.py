@@ -1,0 +1,33 @@
+"""The Anthropic Messages dialect."""
+
+from tollway.gateway.dialect import Dialect
+from tollway.gateway.dialects.anthropic_messages.encoder import Encoder
+from tollway.gateway.dialects.anthropic_messages.error import read_error, write_error
+from tollway.gateway.dialects.anthropic_messages.reply import glance, read_reply, write_count, write_reply
+from tollway.gateway.dialects.anthropic_messages.request import (
+    MEDIA_MARKERS,
+    edit_request,
+    envelope,
+    read_request,
+    write_request,
+)
+from tollway.gateway.dialects.anthropic_messages.stream import Decoder
+
+dialect = Dialect(
+    name="anthropic_messages",
+    family="anthropic",
+    envelope=envelope,
+    read_request=read_request,
+    write_request=write_request,
+    edit_request=edit_request,
+    glance=glance,
+    read_reply=read_reply,
+    write_reply=write_reply,
+    decoder=Decoder,
+    encoder=Encoder,
+    read_error=read_error,
+    write_error=write_error,
+    media_markers=MEDIA_MARKERS,
+    passes=(b"anthropic-beta",),
+    write_count=write_count,
+)

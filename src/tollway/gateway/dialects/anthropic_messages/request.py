@@ -1,0 +1,86 @@
+"""Requests of the Messages dialect: the peek, the targeted edits, and the way to the two codecs."""
+
+from typing import Any
+
+import msgspec
+
+from tollway.core.errors import BadRequest
+from tollway.gateway.dialect import Body, Edits, Envelope, PathArgs
+from tollway.gateway.dialects.anthropic_messages.say import write_request
+from tollway.gateway.dialects.anthropic_messages.seals import MARK, foreign
+from tollway.gateway.dialects.anthropic_messages.understand import bytes_of, read_request
+
+__all__ = ["MEDIA_MARKERS", "edit_request", "envelope", "read_request", "write_request"]
+
+MEDIA_MARKERS = (b'"image"', b'"document"', b"\\u00")
+"""The last one stands for a letter written as an escape, behind which a word could hide."""
+_SERVER_TOOL_MARKERS = (b"_20", b"\\u00")
+"""The vendor's own tools carry a date in their type."""
+
+_string = msgspec.json.Decoder(str).decode
+_integer = msgspec.json.Decoder(int | None).decode
+_boolean = msgspec.json.Decoder(bool | None).decode
+_encode = msgspec.json.Encoder().encode
+
+
+def envelope(body: Body, path: PathArgs) -> Envelope:
+    """Peek at what must be known before the body is understood. Raises BadRequest naming the field."""
+    if "messages" not in body:
+        raise BadRequest("messages: Field required", field="messages")
+    limit = _peek(body, "max_tokens", _integer)
+    if limit is None and path.get("action") != "count":
+        raise BadRequest("max_tokens: Field required", field="max_tokens")
+    if limit is not None and limit < 0:
+        raise BadRequest("max_tokens: must be 0 or more", field="max_tokens")
+    model = _peek(body, "model", _string)
+    if not model:
+        raise BadRequest("model: Field required", field="model")
+    messages, tools = bytes_of(body["messages"]), body.get("tools")
+    server = tools is not None and _holds(bytes_of(tools), _SERVER_TOOL_MARKERS)
+    return Envelope(
+        model=model,
+        stream=bool(_peek(body, "stream", _boolean)),
+        max_output=limit,
+        media=_holds(messages, MEDIA_MARKERS),
+        server_tools=server,
+    )
+
+
+def edit_request(body: Body, envelope: Envelope, edits: Edits) -> Body:
+    """The same body for another model, its output limit lowered, without seals that the vendor would refuse."""
+    edited = dict(body)
+    edited["model"] = edits.model
+    limit = edits.max_output
+    if limit is not None and (envelope.max_output is None or limit < envelope.max_output):
+        edited["max_tokens"] = limit
+    messages = body.get("messages")
+    if isinstance(messages, msgspec.Raw) and MARK.encode() in bytes(messages):
+        edited["messages"] = _without_foreign_seals(msgspec.json.decode(messages))
+    return edited
+
+
+def _peek(body: Body, name: str, decode: Any) -> Any:
+    value = body.get(name)
+    if value is None:
+        return None
+    try:
+        return decode(value if isinstance(value, msgspec.Raw) else _encode(value))
+    except ValueError as error:
+        raise BadRequest(f"{name}: {error}", field=name) from error
+
+
+def _holds(data: bytes, markers: tuple[bytes, ...]) -> bool:
+    for marker in markers:  # noqa: SIM110: a generator costs more than the search
+        if marker in data:
+            return True
+    return False
+
+
+def _without_foreign_seals(messages: Any) -> Any:
+    """Turns without the thoughts another family sealed: the vendor answers 400 to them (relay.md 6.21)."""
+    turns = messages if isinstance(messages, list) else []
+    for turn in turns:
+        content = turn.get("content") if isinstance(turn, dict) else None
+        if isinstance(content, list):
+            turn["content"] = [block for block in content if not foreign(block)]
+    return [turn for turn in turns if not (isinstance(turn, dict) and turn.get("content") == [])] or messages
