@@ -1,0 +1,106 @@
+"""The connections to one origin: the last one used is the first one taken."""
+
+import asyncio
+from collections import deque
+from urllib.parse import urlsplit
+
+from tollway.kit.http1.upstream import Wire
+
+
+class Pool:
+    """Idle connections of one origin, and who waits for one when the limit is reached."""
+
+    __slots__ = (
+        "_waiting", "host", "idle", "is_tls", "max_idle", "max_open", "opened", "port", "request_tail", "wires",
+    )  # fmt: skip
+
+    def __init__(self, origin: str, max_idle: int, max_open: int) -> None:
+        """Raises ValueError when `origin` is not `http[s]://host[:port]`."""
+        url = urlsplit(origin)
+        if url.scheme not in ("http", "https") or not url.hostname or url.path not in ("", "/") or url.query:
+            raise ValueError(f"not an origin: {origin}")
+        self.host = url.hostname
+        self.is_tls = url.scheme == "https"
+        self.port = url.port or (443 if self.is_tls else 80)
+        authority = url.netloc.rpartition("@")[2].encode("idna" if not url.netloc.isascii() else "ascii")
+        self.request_tail = b" HTTP/1.1\r\nhost: %b\r\n" % authority
+        self.max_idle = max_idle
+        self.max_open = max_open
+        self.opened = 0
+        """Connections open or being opened."""
+        self.wires: set[Wire] = set()
+        """Every connection that stands."""
+        self.idle: list[Wire] = []
+        self._waiting: deque[asyncio.Future[Wire | None]] = deque()
+
+    def take(self) -> Wire | None:
+        """A connection ready for use, if there is one."""
+        while self.idle:
+            wire = self.idle.pop()
+            if wire.is_usable:
+                return wire
+        return None
+
+    async def turn(self) -> Wire | None:
+        """Wait until a connection may be opened (None, and it is counted) or was freed (that one)."""
+        while self.opened >= self.max_open:
+            freed: asyncio.Future[Wire | None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(freed)
+            try:
+                wire = await freed
+            except asyncio.CancelledError:
+                self._pass_on(freed)
+                raise
+            if wire is not None and wire.is_usable:
+                return wire
+        self.opened += 1
+        return None
+
+    def _pass_on(self, freed: "asyncio.Future[Wire | None]") -> None:
+        """Whoever was to have it gave up: it goes to the next."""
+        if freed.done() and not freed.cancelled():
+            wire = freed.result()
+            if wire is None:
+                self._wake(None)
+            else:
+                self.release(wire)
+
+    def _wake(self, wire: Wire | None) -> bool:
+        while self._waiting:
+            freed = self._waiting.popleft()
+            if not freed.done():
+                freed.set_result(wire)
+                return True
+        return False
+
+    def gave_up(self) -> None:
+        """A counted connection was not opened."""
+        self.opened -= 1
+        self._wake(None)
+
+    # Home.
+
+    def made(self, wire: Wire) -> None:
+        """See Home."""
+        self.wires.add(wire)
+
+    def release(self, wire: Wire) -> None:
+        """See Home."""
+        wire.idle_since = asyncio.get_running_loop().time()
+        if self._wake(wire):
+            return
+        if len(self.idle) < self.max_idle:
+            self.idle.append(wire)
+        else:
+            wire.transport.close()
+
+    def forget(self, wire: Wire) -> None:
+        """See Home."""
+        if wire in self.idle:
+            self.idle.remove(wire)
+
+    def lost(self, wire: Wire) -> None:
+        """See Home."""
+        if wire in self.wires:
+            self.wires.discard(wire)
+            self.gave_up()
