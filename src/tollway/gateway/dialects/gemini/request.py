@@ -1,0 +1,177 @@
+"""generateContent's request: peek, edit, understand, say."""
+
+from typing import Any
+
+import msgspec
+
+from tollway.core.chat import ChatRequest
+from tollway.core.errors import BadRequest
+from tollway.gateway.dialect import Body, Edits, Envelope, Opaque, PathArgs, Target, Written, plain
+from tollway.gateway.dialects.gemini.generation import read_generation, write_generation
+from tollway.gateway.dialects.gemini.read_contents import ContentsReader, read_system
+from tollway.gateway.dialects.gemini.spelling import camel, items, text, wrong
+from tollway.gateway.dialects.gemini.tools import ToolNames, read_choice, read_tools, write_choice, write_tools
+from tollway.gateway.dialects.gemini.write_contents import ContentsWriter
+
+MEDIA_MARKERS = (b"nlineData", b"nline_data", b"ileData", b"ile_data", b"\\u00")
+"""The last one stands for keys spelt with escapes."""
+
+_FUNCTIONS_ONLY = frozenset({"functionDeclarations", "function_declarations"})
+_KNOWN = frozenset(
+    [
+        "contents",
+        "systemInstruction",
+        "generationConfig",
+        "tools",
+        "toolConfig",
+        "safetySettings",
+        "model",
+        "generateContentRequest",
+    ]
+)
+_HARMS = ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
+_ALL_OFF = [{"category": f"HARM_CATEGORY_{harm}", "threshold": "OFF"} for harm in _HARMS]
+
+
+class _Limits(msgspec.Struct, frozen=True, rename="camel"):
+    """What of generationConfig must be known early."""
+
+    max_output_tokens: int | None = None
+    candidate_count: int | None = None
+
+
+class _SnakeLimits(msgspec.Struct, frozen=True):
+    max_output_tokens: int | None = None
+    candidate_count: int | None = None
+
+
+_read_limits = msgspec.json.Decoder(_Limits, strict=False).decode
+_read_snake_limits = msgspec.json.Decoder(_SnakeLimits, strict=False).decode
+_tool_keys = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
+_open_config = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def envelope(body: Body, path: PathArgs) -> Envelope:
+    """Model and stream from the path, limits from the body. Raises BadRequest naming a wrong limit."""
+    given = path.get("model", "")
+    max_output, answers = _limits(_get(body, "generationConfig", "generation_config"))
+    contents = bytes(_get(body, "contents", "contents") or b"")
+    return Envelope(
+        model=given.removeprefix("models/") or None,
+        stream=path.get("action") == "streamGenerateContent",
+        max_output=max_output,
+        answers=answers or 1,
+        media=any(marker in contents for marker in MEDIA_MARKERS),
+        server_tools=_asks_server_tools(body.get("tools")),
+    )
+
+
+def _get(body: Body, name: str, other: str) -> Any:
+    value = body.get(name)
+    return body.get(other) if value is None else value
+
+
+def _limits(config: Any) -> tuple[int | None, int | None]:
+    if config is None:
+        return None, None
+    raw = config if isinstance(config, msgspec.Raw) else msgspec.Raw(msgspec.json.encode(config))
+    if bytes(raw) == b"null":
+        return None, None
+    try:
+        found: _Limits | _SnakeLimits = _read_limits(raw)
+        if b"_" in bytes(raw):
+            snake = _read_snake_limits(raw)
+            max_output = found.max_output_tokens if found.max_output_tokens is not None else snake.max_output_tokens
+            answers = found.candidate_count if found.candidate_count is not None else snake.candidate_count
+        else:
+            max_output, answers = found.max_output_tokens, found.candidate_count
+    except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
+        raise BadRequest(f"generationConfig: {error}", field="generationConfig") from error
+    for name, value in (("maxOutputTokens", max_output), ("candidateCount", answers)):
+        if value is not None and value < 1:
+            raise wrong(f"generationConfig.{name}", "must be positive")
+    return max_output, answers
+
+
+def _asks_server_tools(tools: Any) -> bool:
+    if tools is None:
+        return False
+    try:
+        return any(name not in _FUNCTIONS_ONLY for tool in _tool_keys(tools) for name in tool)
+    except (msgspec.DecodeError, TypeError, RecursionError):
+        return True
+
+
+def edit_request(body: Body, envelope: Envelope, edits: Edits) -> Body:
+    """The body with its output limit lowered to `edits.max_output`; every other byte stays. The model is in the path."""
+    edited = dict(body)
+    if "model" in body:
+        edited["model"] = f"models/{edits.model}"
+    limit = edits.max_output
+    if limit is None or (envelope.max_output is not None and envelope.max_output <= limit):
+        return edited
+    name = "generation_config" if body.get("generation_config") is not None else "generationConfig"
+    given = body.get(name)
+    config = _open_config(given) if isinstance(given, msgspec.Raw) and bytes(given) != b"null" else {}
+    kept = {key: value for key, value in config.items() if camel(key) != "maxOutputTokens"}
+    edited[name] = kept | {"maxOutputTokens": limit}
+    return edited
+
+
+def read_request(body: Body, envelope: Envelope, opaque: Opaque) -> ChatRequest:
+    """The canonical question. Raises BadRequest naming the place (`contents[1].parts[0].inlineData.data`)."""
+    given = {camel(name): plain(body, name) for name in body}
+    given = {name: value for name, value in given.items() if value is not None}
+    if "contents" not in given and isinstance(nested := given.get("generateContentRequest"), dict):
+        given = {camel(name): value for name, value in nested.items() if value is not None}
+    if "contents" not in given:
+        raise wrong("contents", "contents are required")
+    reader = ContentsReader(opaque)
+    messages = reader.read(given["contents"])
+    if not messages:
+        raise wrong("contents", "contents are required")
+    if "systemInstruction" in given:
+        messages = (read_system(given["systemInstruction"]), *messages)
+    told = read_generation(given.get("generationConfig", {}))
+    if "serviceTier" in given:
+        told["service_tier"] = text(given["serviceTier"], "serviceTier").lower()
+    leftover = (*told.pop("leftover"), *reader.leftover)
+    unknown = [name for name in given if name not in _KNOWN and name != "serviceTier"]
+    return ChatRequest(
+        model=envelope.model or "",
+        messages=messages,
+        tools=read_tools(given.get("tools", [])),
+        tool_choice=read_choice(given["toolConfig"]) if "toolConfig" in given else None,
+        stream=envelope.stream,
+        safety=tuple(items(given.get("safetySettings", []), "safetySettings")),
+        leftover=(*leftover, *unknown),
+        **told,
+    )
+
+
+_NEVER_SAID = ("verbosity", "user", "metadata", "store", "service_tier", "cache_key")
+
+
+def write_request(request: ChatRequest, target: Target) -> Written:
+    """The question as a generateContent body. Raises Unsupported naming what Gemini cannot be told."""
+    dropped: list[str] = []
+    names = ToolNames()
+    writer = ContentsWriter(request, target.model, names, dropped)
+    body: Body = {"contents": writer.write()}
+    if writer.system:
+        body["systemInstruction"] = {"parts": [{"text": "\n".join(writer.system)}]}
+    tools = write_tools(request.tools, names, dropped)
+    if tools:
+        body["tools"] = tools
+    choice = write_choice(request, names)
+    if choice is not None:
+        body["toolConfig"] = {"functionCallingConfig": choice}
+    body["safetySettings"] = list(request.safety) or _ALL_OFF
+    config = write_generation(request, target, dropped)
+    if config:
+        body["generationConfig"] = config
+    dropped += [name for name in _NEVER_SAID if getattr(request, name) is not None]
+    if request.parallel_tools is False:
+        dropped.append("parallel_tools")
+    dropped += request.leftover
+    return Written(body=body, dropped=tuple(dict.fromkeys(dropped)), renamed=names.renamed)
