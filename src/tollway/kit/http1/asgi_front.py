@@ -17,8 +17,7 @@ def as_asgi(
     handler: Handler, *, limits: Limits | None = None, refuse: Refuse = refuse_in_json, screen: Screen | None = None
 ) -> App:
     """An ASGI 3 app that runs `handler`. Of the limits, `max_body` and `write_high_water` are kept here."""
-    front = AsgiFront(handler, limits or Limits(), refuse, screen)
-    return front.run
+    return AsgiFront(handler, limits or Limits(), refuse, screen)
 
 
 class AsgiFront:
@@ -32,7 +31,7 @@ class AsgiFront:
         self._running: set[asyncio.Future[None]] = set()
         """Handlers at work, also those whose connection was cut."""
 
-    async def run(self, scope: Any, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """The ASGI callable."""
         if scope["type"] == "lifespan":
             await answer_lifespan(receive, send)
