@@ -163,3 +163,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     first_byte_timeout_s: float = 60.0
     idle_timeout_s: float = 120.0
     total_timeout_s: float = 600.0
+
+    def __repr__(self) -> str:
+        """Without the key and the headers, so that no log can hold them."""
+        return f"Channel(id={self.id!r}, provider={self.provider!r}, base_url={self.base_url!r})"

@@ -37,8 +37,8 @@ class Sheet:
     """One parsed TOML file that remembers where each value stood. Numbers with a point are Decimal."""
 
     file: str
-    values: Mapping[str, Any]
-    lines: Mapping[Place, int] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(repr=False)
+    lines: Mapping[Place, int] = field(default_factory=dict, repr=False)
 
     def error(self, place: Place, problem: str) -> TomlError:
         """An error at `place`, on the nearest line known for it."""
