@@ -132,6 +132,5 @@ def calls() -> None:
         _number("cost"),
         _text("reason"),
         _text("body"),
-        sqlite_with_rowid=False,
     )
     op.create_index("receipts_by_user", "receipts", ["user_id", "at"])
