@@ -70,8 +70,11 @@ def test_a_key_is_known_by_its_sha256_digest_alone() -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    [b"", b"inf_", KEY[:-1], KEY + b"a", KEY + b"\n", KEY + b"-7", b"INF_" + KEY[4:], OLD[:-1], OLD + b"\n", OLD + b"a"]
-    + [b" " + KEY, KEY.replace(b"a", b"\xe9", 1), b"sk-proj-" + b"a" * 48, KEY * 2, b"A" * 100_000],
+    [
+        *(b"", b"inf_", KEY[:-1], KEY + b"a", KEY + b"\n", KEY + b"-7", b"INF_" + KEY[4:], b" " + KEY, KEY * 2),
+        *(OLD[:-1], OLD + b"\n", OLD + b"a", b"sk-proj-" + b"a" * 48),
+        *(KEY.replace(b"a", b"\xe9", 1), b"A" * 100_000),
+    ],
 )
 def test_what_has_not_the_form_of_a_key_has_no_digest(raw: bytes) -> None:
     assert digest_of(raw) is None

@@ -34,6 +34,8 @@ class KeyRules(msgspec.Struct, frozen=True):
     """How long a key lives unless its maker says otherwise; None: for ever."""
     most_active: int | None = 10
     """Active keys one user may have; None: any number."""
+    limits: KeyLimits = KeyLimits()
+    """What a new key that only calls is limited to where its maker says nothing."""
 
 
 USUAL = KeyRules()
@@ -97,11 +99,20 @@ class ApiKeys:
             name=check_name(name),
             prefix=api_key[: len(PREFIX) + 4] + "...",
             scope=scope,
-            limits=limits,
+            limits=limits if scope is Scope.ADMIN else self._usual(limits),
             created_at_s=now_s,
             expires_at_s=None if days is None else now_s + days * DAY_S,
         )
         return NewKey(record, api_key)
+
+    def _usual(self, limits: KeyLimits) -> KeyLimits:
+        """The limits, with the rules' own where none is stated."""
+        usual = self._rules.limits
+        return KeyLimits(
+            usual.requests_per_minute if limits.requests_per_minute is None else limits.requests_per_minute,
+            usual.parallel_calls if limits.parallel_calls is None else limits.parallel_calls,
+            usual.models if limits.models is None else limits.models,
+        )
 
     @staticmethod
     def keep(tx: Transaction, new: NewKey) -> None:
@@ -123,8 +134,9 @@ class ApiKeys:
         """Refuse the key from now on, in every process. Raises NotFound unless it is an unrevoked key of `user`
         (of anybody when None)."""
         now_s = self._clock.now_s()
-        if not await self._database.write(lambda tx: store.revoke_key(tx, key, user, now_s)):
-            raise NotFound(f"no API key {key}")
+        possible = len(key) <= 100 and key.isprintable()
+        if not (possible and await self._database.write(lambda tx: store.revoke_key(tx, key, user, now_s))):
+            raise NotFound(f"no API key {key[:100]!r}")
         self._database.epoch(bump=True)
 
 

@@ -76,11 +76,6 @@ def list_users(tx: Transaction, limit: int, after: str) -> list[User]:
     return [_user(row) for row in tx.run(sql, after=after, most=limit)]
 
 
-def any_user(tx: Transaction) -> bool:
-    """Whether there is a user at all."""
-    return bool(tx.run("SELECT 1 FROM users LIMIT 1"))
-
-
 def add_key(tx: Transaction, key: KeyRecord, digest: str) -> None:
     """Keep a new key by its digest."""
     sql = """INSERT INTO api_keys (id, user_id, name, hash, prefix, scope, limits, created_at, expires_at)
