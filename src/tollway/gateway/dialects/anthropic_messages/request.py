@@ -12,9 +12,11 @@ from tollway.gateway.dialects.anthropic_messages.understand import bytes_of, rea
 
 __all__ = ["MEDIA_MARKERS", "edit_request", "envelope", "read_request", "write_request"]
 
-MEDIA_MARKERS = (b'"image"', b'"document"', b"\\u00")
-"""The last one stands for a letter written as an escape, behind which a word could hide."""
-_SERVER_TOOL_MARKERS = (b"_20", b"\\u00")
+_ESCAPED_LETTER = b"\\u00"
+"""A letter written as an escape, behind which a word could hide."""
+MEDIA_MARKERS = (b'"source"', _ESCAPED_LETTER)
+"""Every picture and document has a source."""
+_SERVER_TOOL = b"_20"
 """The vendor's own tools carry a date in their type."""
 
 _string = msgspec.json.Decoder(str).decode
@@ -36,12 +38,12 @@ def envelope(body: Body, path: PathArgs) -> Envelope:
     if not model:
         raise BadRequest("model: Field required", field="model")
     messages, tools = bytes_of(body["messages"]), body.get("tools")
-    server = tools is not None and _holds(bytes_of(tools), _SERVER_TOOL_MARKERS)
+    server = tools is not None and _may_hold(_SERVER_TOOL, bytes_of(tools))
     return Envelope(
         model=model,
         stream=bool(_peek(body, "stream", _boolean)),
         max_output=limit,
-        media=_holds(messages, MEDIA_MARKERS),
+        media=_may_hold(MEDIA_MARKERS[0], messages),
         server_tools=server,
     )
 
@@ -69,11 +71,8 @@ def _peek(body: Body, name: str, decode: Any) -> Any:
         raise BadRequest(f"{name}: {error}", field=name) from error
 
 
-def _holds(data: bytes, markers: tuple[bytes, ...]) -> bool:
-    for marker in markers:  # noqa: SIM110: a generator costs more than the search
-        if marker in data:
-            return True
-    return False
+def _may_hold(word: bytes, data: bytes) -> bool:
+    return word in data or (b"\\" in data and _ESCAPED_LETTER in data)
 
 
 def _without_foreign_seals(messages: Any) -> Any:
