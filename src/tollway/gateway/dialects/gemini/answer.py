@@ -12,7 +12,7 @@ class FunctionCall(msgspec.Struct, frozen=True, gc=False):
 
     name: str = ""
     id: str | None = None
-    args: msgspec.Raw | None = None
+    args: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class Blob(msgspec.Struct, frozen=True, rename="camel", gc=False):

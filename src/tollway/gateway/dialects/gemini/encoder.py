@@ -1,5 +1,9 @@
 """Canonical events as Google's stream: SSE frames, or elements of one JSON array."""
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
 import msgspec
 
 from tollway.core.chat import ToolCall, ToolKind
@@ -68,12 +72,16 @@ class GeminiEncoder:
 
     def write(self, event: StreamEvent) -> bytes:
         """The bytes this event makes."""
-        kind = type(event)
-        if kind is TextDelta:
-            return self._words(event, b"")  # type: ignore[arg-type]
-        if kind is ReasoningDelta:
-            return self._words(event, b',"thought":true')  # type: ignore[arg-type]
-        return self._rare(event)
+        writer = _WRITERS.get(type(event))
+        return writer(self, event) if writer is not None else b""
+
+    def text(self, event: TextDelta | RefusalDelta) -> bytes:
+        """Words; Google has no other kind for a refusal."""
+        return self._words(event, b"")
+
+    def thought(self, event: ReasoningDelta) -> bytes:
+        """Words of a thought."""
+        return self._words(event, b',"thought":true')
 
     def _words(self, event: TextDelta | ReasoningDelta | RefusalDelta, mark: bytes) -> bytes:
         return b'%b{"candidates":[{"content":{"parts":[{"text":%b%b}],"role":"model"},"index":%d}]%b' % (
@@ -92,37 +100,42 @@ class GeminiEncoder:
         self._begun = True
         return b"["
 
-    def _rare(self, event: StreamEvent) -> bytes:
-        match event:
-            case RefusalDelta():
-                return self._words(event, b"")
-            case Started():
-                if event.id:
-                    self._id = event.id
-                    self._set_tail()
-                self._usage = event.usage or self._usage
-            case ReasoningSeal():
-                part = seal_part(Seal(event.family, event.signature, event.redacted), self._voice.opaque)
-                return self._parts([part], event.choice) if part is not None else b""
-            case ToolStart():
-                self._open[event.choice, event.slot] = _Open(event)
-            case ToolArgs():
-                if (call := self._open.get((event.choice, event.slot))) is not None:
-                    call.fragments.append(event.fragment)
-            case ToolEnd():
-                return self._call(event.choice, event.slot)
-            case MediaPiece():
-                return self._parts([media_part(event.media)], event.choice)
-            case Cited():
-                return self._cited(event)
-            case Finished():
-                self._finishes[event.choice] = event.reason
-            case UsageSeen():
-                self._usage = event.usage
-            case Completed():
-                return self._end()
-            case Failed() | Cut():
-                return self._break(event)
+    def begin(self, event: Started) -> bytes:
+        """The provider's own id names each chunk from here on."""
+        if event.id:
+            self._id = event.id
+            self._set_tail()
+        self._usage = event.usage or self._usage
+        return b""
+
+    def seal(self, event: ReasoningSeal) -> bytes:
+        """A seal, wrapped when it is not Google's."""
+        part = seal_part(Seal(event.family, event.signature, event.redacted), self._voice.opaque)
+        return self._parts([part], event.choice) if part is not None else b""
+
+    def open_call(self, event: ToolStart) -> bytes:
+        """A call begins; nothing is said until it is whole."""
+        self._open[event.choice, event.slot] = _Open(event)
+        return b""
+
+    def call_args(self, event: ToolArgs) -> bytes:
+        """A fragment of its arguments."""
+        if (call := self._open.get((event.choice, event.slot))) is not None:
+            call.fragments.append(event.fragment)
+        return b""
+
+    def media(self, event: MediaPiece) -> bytes:
+        """A picture or sound."""
+        return self._parts([media_part(event.media)], event.choice)
+
+    def finish(self, event: Finished) -> bytes:
+        """Why one answer ended; told at the end."""
+        self._finishes[event.choice] = event.reason
+        return b""
+
+    def count(self, event: UsageSeen) -> bytes:
+        """Usage so far; told at the end."""
+        self._usage = event.usage
         return b""
 
     def _parts(self, parts: list[WirePart], choice: int) -> bytes:
@@ -133,18 +146,19 @@ class GeminiEncoder:
         told = b"" if usage is None else b',"usageMetadata":' + _encode(usage)
         return b'%b{"candidates":%b%b%b' % (self._lead(), _encode(candidates), told, self._tail)
 
-    def _call(self, choice: int, slot: int) -> bytes:
+    def close_call(self, event: ToolEnd) -> bytes:
         """A call goes out in one piece: Google's clients know no fragments."""
-        call = self._open.pop((choice, slot), None)
+        call = self._open.pop((event.choice, event.slot), None)
         if call is None:
             return b""
         start = call.start
         kind = ToolKind.CUSTOM if start.kind is ToolKind.CUSTOM else ToolKind.FUNCTION
         args = "".join(call.fragments)
         whole = ToolCall(start.id, start.name, args, kind, signature=start.signature, family=start.family)
-        return self._parts([call_part(whole, self._voice.opaque)], choice)
+        return self._parts([call_part(whole, self._voice.opaque)], event.choice)
 
-    def _cited(self, event: Cited) -> bytes:
+    def cite(self, event: Cited) -> bytes:
+        """A source."""
         citation = event.citation
         told = citation.quote or ""
         grounding = write_grounding([(0, told, citation)])
@@ -153,7 +167,7 @@ class GeminiEncoder:
         content = {"parts": [_NO_WORDS], "role": "model"}
         return self._chunk([{"content": content, "groundingMetadata": grounding, "index": event.choice}])
 
-    def _end(self) -> bytes:
+    def end(self, event: Completed) -> bytes:
         """The last chunk: each candidate's reason, and the usage."""
         finishes = self._finishes or {0: Finish.OTHER}
         candidates: list[dict[str, object]] = [
@@ -167,7 +181,7 @@ class GeminiEncoder:
         usage = write_usage(self._usage) if self._usage is not None else None
         return self._chunk(candidates, usage) + (b"]" if self._array else b"")
 
-    def _break(self, event: Failed | Cut) -> bytes:
+    def fail(self, event: Failed | Cut) -> bytes:
         """An error, and in an array nothing that closes it: it must not pass for a whole answer."""
         if isinstance(event, Failed):
             fault = Fault(event.message, status=event.status, remedy=Remedy.NONE, code=event.code)
@@ -179,3 +193,24 @@ class GeminiEncoder:
     def heartbeat(self) -> bytes:
         """A blank line: Google's own clients choke on SSE comments, but skip empty events; JSON skips blanks."""
         return b"\n" if self._array else b"\r\n\r\n"
+
+
+_WRITERS: Mapping[type, Callable[[GeminiEncoder, Any], bytes]] = MappingProxyType(
+    {
+        TextDelta: GeminiEncoder.text,
+        RefusalDelta: GeminiEncoder.text,
+        ReasoningDelta: GeminiEncoder.thought,
+        ReasoningSeal: GeminiEncoder.seal,
+        Started: GeminiEncoder.begin,
+        ToolStart: GeminiEncoder.open_call,
+        ToolArgs: GeminiEncoder.call_args,
+        ToolEnd: GeminiEncoder.close_call,
+        MediaPiece: GeminiEncoder.media,
+        Cited: GeminiEncoder.cite,
+        Finished: GeminiEncoder.finish,
+        UsageSeen: GeminiEncoder.count,
+        Completed: GeminiEncoder.end,
+        Failed: GeminiEncoder.fail,
+        Cut: GeminiEncoder.fail,
+    }
+)

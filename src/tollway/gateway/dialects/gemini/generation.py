@@ -11,31 +11,17 @@ from tollway.gateway.dialects.gemini.thinking import read_thinking, write_thinki
 PATH = "generationConfig"
 MOST_STOPS = 5
 _JSON = "application/json"
-_NUMBERS = {"temperature": "temperature", "topP": "top_p"}
-_PENALTIES = {"presencePenalty": "presence_penalty", "frequencyPenalty": "frequency_penalty"}
-_KNOWN = frozenset(
-    [
-        "temperature",
-        "topP",
-        "topK",
-        "maxOutputTokens",
-        "candidateCount",
-        "seed",
-        "presencePenalty",
-        "frequencyPenalty",
-        "responseLogprobs",
-        "logprobs",
-        "stopSequences",
-        "responseMimeType",
-        "responseSchema",
-        "responseJsonSchema",
-        "responseFormat",
-        "thinkingConfig",
-        "responseModalities",
-        "imageConfig",
-        "speechConfig",
-    ]
-)
+_NUMBERS = {
+    "temperature": "temperature",
+    "topP": "top_p",
+    "presencePenalty": "presence_penalty",
+    "frequencyPenalty": "frequency_penalty",
+}
+_WHOLE = {"topK": "top_k", "seed": "seed", "logprobs": "top_logprobs"}
+_FORMATS = frozenset({"responseMimeType", "responseSchema", "responseJsonSchema", "responseFormat"})
+_OTHERS = frozenset({"maxOutputTokens", "candidateCount", "responseLogprobs", "stopSequences", "thinkingConfig"})
+_OUTPUTS = frozenset({"responseModalities", "imageConfig", "speechConfig"})
+_KNOWN = _NUMBERS.keys() | _WHOLE.keys() | _FORMATS | _OTHERS | _OUTPUTS
 
 
 def read_generation(value: Any) -> dict[str, Any]:
@@ -62,10 +48,10 @@ def read_generation(value: Any) -> dict[str, Any]:
 
 def _read_sampling(config: dict[str, Any]) -> Sampling:
     told: dict[str, Any] = {}
-    for name, ours in (_NUMBERS | _PENALTIES).items():
+    for name, ours in _NUMBERS.items():
         if name in config:
             told[ours] = number(config[name], f"{PATH}.{name}")
-    for name, ours in {"topK": "top_k", "seed": "seed", "logprobs": "top_logprobs"}.items():
+    for name, ours in _WHOLE.items():
         if name in config:
             told[ours] = whole(config[name], f"{PATH}.{name}")
     if "responseLogprobs" in config:

@@ -9,51 +9,14 @@ from tollway.core.media import Media, MediaKind
 from tollway.gateway.dialects.gemini.seals import FAMILY
 from tollway.gateway.dialects.gemini.spelling import fields, standard_base64, text, wrong
 
-ACCEPTED = frozenset(
-    [
-        "application/pdf",
-        "text/plain",
-        "image/png",
-        "image/jpeg",
-        "image/webp",
-        "image/heic",
-        "image/heif",
-        "audio/mpeg",
-        "audio/mp3",
-        "audio/wav",
-        "audio/x-wav",
-        "audio/aac",
-        "audio/flac",
-        "audio/ogg",
-        "audio/aiff",
-        "audio/mp4",
-        "audio/webm",
-        "audio/pcm",
-        "audio/l16",
-        "video/mov",
-        "video/quicktime",
-        "video/mpeg",
-        "video/mp4",
-        "video/mpg",
-        "video/avi",
-        "video/x-msvideo",
-        "video/wmv",
-        "video/x-ms-wmv",
-        "video/mpegps",
-        "video/flv",
-        "video/x-flv",
-        "video/webm",
-        "video/3gpp",
-        "text/html",
-        "text/css",
-        "text/csv",
-        "text/xml",
-        "text/rtf",
-        "text/markdown",
-        "text/javascript",
-        "application/json",
-    ]
+_TAKEN = (
+    ("application", "pdf json"),
+    ("text", "plain html css csv xml rtf markdown javascript"),
+    ("image", "png jpeg webp heic heif"),
+    ("audio", "mpeg mp3 wav x-wav aac flac ogg aiff mp4 webm pcm l16"),
+    ("video", "mov quicktime mpeg mp4 mpg avi x-msvideo wmv x-ms-wmv mpegps flv x-flv webm 3gpp"),
 )
+ACCEPTED = frozenset(f"{family}/{name}" for family, names in _TAKEN for name in names.split())
 """MIME types Gemini takes inline."""
 
 _BY_SUFFIX = {

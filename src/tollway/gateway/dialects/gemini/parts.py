@@ -24,7 +24,7 @@ def new_call_id() -> str:
 
 def compact_args(call: FunctionCall) -> str:
     """The call's arguments as compact JSON text of an object."""
-    if call.args is None or bytes(call.args) == b"null":
+    if bytes(call.args) == b"null":
         return "{}"
     return msgspec.json.format(bytes(call.args), indent=-1).decode()
 

@@ -82,12 +82,8 @@ class ContentsReader:
             return self._call(fields(part["functionCall"], f"{path}.functionCall"), seal, f"{path}.functionCall")
         if "functionResponse" in part:
             return self._response(fields(part["functionResponse"], f"{path}.functionResponse"), path)
-        if "inlineData" in part:
-            return read_inline(part["inlineData"], f"{path}.inlineData")
-        if "fileData" in part:
-            return read_file(part["fileData"], f"{path}.fileData")
-        if seal is not _NO_SEAL:
-            return _words("", True, seal)
+        if (media := _media(part, path)) is not None:
+            return media
         if not part:
             raise wrong(path, "holds no data")
         return Raw(FAMILY, part)
@@ -120,26 +116,27 @@ class ContentsReader:
         parts: list[Text | Media] = [Text(told)] if told else []
         for at, item in enumerate(items(answer.get("parts", []), f"{path}.parts")):
             here = f"{path}.parts[{at}]"
-            part = fields(item, here)
-            if "inlineData" in part:
-                parts.append(read_inline(part["inlineData"], f"{here}.inlineData"))
-            elif "fileData" in part:
-                parts.append(read_file(part["fileData"], f"{here}.fileData"))
-            else:
+            media = _media(fields(item, here), here)
+            if media is None:
                 raise wrong(here, "holds neither inlineData nor fileData")
+            parts.append(media)
         return ToolResult(call_id, tuple(parts), name=name or None, is_error=is_error)
 
     def _answered(self, given: Any, name: str, path: str) -> str:
         """The id of the call this answers: the one with that id, else the oldest unanswered with that name."""
-        for at, (call_id, called) in enumerate(self._waiting):
-            if call_id == given:
-                del self._waiting[at]
-                return call_id
-        for at, (call_id, called) in enumerate(self._waiting):
-            if called == name:
-                del self._waiting[at]
-                return call_id
+        same_id = [call for call in self._waiting if call[0] == given]
+        for call in same_id or [call for call in self._waiting if call[1] == name]:
+            self._waiting.remove(call)
+            return call[0]
         raise wrong(path, f"answers no functionCall named {name!r} that is still open")
+
+
+def _media(part: dict[str, Any], path: str) -> Media | None:
+    if "inlineData" in part:
+        return read_inline(part["inlineData"], f"{path}.inlineData")
+    if "fileData" in part:
+        return read_file(part["fileData"], f"{path}.fileData")
+    return None
 
 
 def _words(told: str, thought: bool, seal: Seal) -> Part:

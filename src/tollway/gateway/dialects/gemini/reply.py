@@ -16,6 +16,7 @@ from tollway.gateway.dialects.gemini.parts import answer_parts, code_text, compa
 from tollway.gateway.dialects.gemini.seals import FAMILY
 
 _encode = msgspec.json.Encoder().encode
+_NOTHING = GeminiAnswer()
 
 
 def glance(body: bytes) -> Glance:
@@ -35,9 +36,8 @@ def _open(body: bytes) -> GeminiAnswer:
         answer = decode(body)
     except msgspec.DecodeError as error:
         raise ValueError(f"not a Gemini answer: {error}") from error
-    if answer.candidates is None and answer.prompt_feedback is None and answer.error is None:
-        if answer.usage_metadata is None and answer.response_id is None:
-            raise ValueError("not a Gemini answer: neither candidates nor promptFeedback")
+    if answer == _NOTHING:
+        raise ValueError("not a Gemini answer: it has none of its fields")
     return answer
 
 

@@ -17,18 +17,8 @@ MEDIA_MARKERS = (b"nlineData", b"nline_data", b"ileData", b"ile_data", b"\\u00")
 """The last one stands for keys spelt with escapes."""
 
 _FUNCTIONS_ONLY = frozenset({"functionDeclarations", "function_declarations"})
-_KNOWN = frozenset(
-    [
-        "contents",
-        "systemInstruction",
-        "generationConfig",
-        "tools",
-        "toolConfig",
-        "safetySettings",
-        "model",
-        "generateContentRequest",
-    ]
-)
+_UNDERSTOOD = frozenset({"contents", "systemInstruction", "generationConfig", "tools", "toolConfig", "safetySettings"})
+_KNOWN = _UNDERSTOOD | {"model", "serviceTier", "generateContentRequest"}
 _HARMS = ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
 _ALL_OFF = [{"category": f"HARM_CATEGORY_{harm}", "threshold": "OFF"} for harm in _HARMS]
 
@@ -103,7 +93,10 @@ def _asks_server_tools(tools: Any) -> bool:
 
 
 def edit_request(body: Body, envelope: Envelope, edits: Edits) -> Body:
-    """The body with its output limit lowered to `edits.max_output`; every other byte stays. The model is in the path."""
+    """The body with its output limit lowered to `edits.max_output`; every other byte stays.
+
+    The model is in the path; a body that repeats it is told the upstream's name for it.
+    """
     edited = dict(body)
     if "model" in body:
         edited["model"] = f"models/{edits.model}"
@@ -136,7 +129,7 @@ def read_request(body: Body, envelope: Envelope, opaque: Opaque) -> ChatRequest:
     if "serviceTier" in given:
         told["service_tier"] = text(given["serviceTier"], "serviceTier").lower()
     leftover = (*told.pop("leftover"), *reader.leftover)
-    unknown = [name for name in given if name not in _KNOWN and name != "serviceTier"]
+    unknown = [name for name in given if name not in _KNOWN]
     return ChatRequest(
         model=envelope.model or "",
         messages=messages,

@@ -15,24 +15,10 @@ DEPTH = 64
 NODES = 10_000
 """Most subschemas after inlining, so that references which double at each level cannot fill the memory."""
 
-_KEPT = [
-    "title",
-    "description",
-    "default",
-    "example",
-    "maxItems",
-    "maxLength",
-    "maxProperties",
-    "maximum",
-    "minItems",
-    "minLength",
-    "minProperties",
-    "minimum",
-    "nullable",
-    "pattern",
-]
+_COUNTS = ("maxItems", "maxLength", "maxProperties", "minItems", "minLength", "minProperties")
+_SAME = ("title", "description", "default", "maximum", "minimum", "pattern", "additionalProperties")
+_KEPT = ("title", "description", "default", "example", "maximum", "minimum", "nullable", "pattern", *_COUNTS)
 _FORMATS = frozenset({"enum", "date-time"})
-_COUNTS = frozenset(["maxItems", "maxLength", "maxProperties", "minItems", "minLength", "minProperties"])
 _HINTS = (
     ("OBJECT", ("properties", "required", "additionalProperties", "minProperties", "maxProperties")),
     ("ARRAY", ("items", "prefixItems", "minItems", "maxItems")),
@@ -52,31 +38,34 @@ class _Cleaner:
     def __init__(self, root: Schema, field: str) -> None:
         self._root, self._field, self._made = root, field, 0
 
-    def clean(self, node: Any, depth: int, inside: tuple[str, ...]) -> Schema:
+    def clean(self, given: Any, depth: int, inside: tuple[str, ...]) -> Schema:
         """`inside` holds the references being inlined, outermost first: one that comes again is a cycle."""
-        self._made += 1
-        if self._made > NODES:
-            raise Unsupported(f"{self._field}: the schema is too large for Gemini", field=self._field)
+        self._spend()
         if depth >= DEPTH:
             return {"type": "OBJECT"}
-        if not isinstance(node, dict):
+        if not isinstance(given, dict):
             return {"type": "STRING"}
-        node, inside, cyclic = self._inlined(node, inside)
+        node, inside, cyclic = self._inlined(given, inside)
         if cyclic:
             return {"type": "OBJECT"}
-        node, inside = self._merged(node, inside)
+        node, inside = self._merged(node, inside, depth)
         out = {name: node[name] for name in _KEPT if node.get(name) is not None}
-        if "example" not in out and isinstance(node.get("examples"), list) and node["examples"]:
+        if "example" not in out and _list(node.get("examples")):
             out["example"] = node["examples"][0]
         variants = self._variants(node, depth, inside, out)
         if variants is not None:
             return variants
-        self._type(node, out)
+        _set_type(node, out)
         if out["type"] == "OBJECT":
             self._object(node, out, depth, inside)
         elif out["type"] == "ARRAY":
             out["items"] = self.clean(_first_item(node), depth + 1, inside)
         return out
+
+    def _spend(self) -> None:
+        self._made += 1
+        if self._made > NODES:
+            raise Unsupported(f"{self._field}: the schema is too large for Gemini", field=self._field)
 
     def _inlined(self, node: Schema, inside: tuple[str, ...]) -> tuple[Schema, tuple[str, ...], bool]:
         """The node with its reference replaced by what it means; True when that never ends."""
@@ -90,35 +79,26 @@ class _Cleaner:
 
     def _lookup(self, reference: str) -> Schema:
         """What a pointer such as `#/$defs/Node` points to; an empty schema when there is nothing."""
+        if reference != "#" and not reference.startswith("#/"):
+            return {}
         found: Any = self._root
-        for step in reference.removeprefix("#").split("/")[1:]:
+        for step in reference.split("/")[1:]:
             name = step.replace("~1", "/").replace("~0", "~")
             found = found.get(name) if isinstance(found, dict) else None
         return dict(found) if isinstance(found, dict) else {}
 
-    def _merged(self, node: Schema, inside: tuple[str, ...]) -> tuple[Schema, tuple[str, ...]]:
+    def _merged(self, node: Schema, inside: tuple[str, ...], depth: int) -> tuple[Schema, tuple[str, ...]]:
         """The node with its `allOf` members joined into it; its own words win."""
-        members = node.get("allOf")
-        if not isinstance(members, list):
-            return node, inside
-        node = {name: value for name, value in node.items() if name != "allOf"}
-        for member in members:
-            self._made += 1
-            if not isinstance(member, dict) or self._made > NODES or len(inside) > DEPTH:
-                continue
-            member, deeper, cyclic = self._inlined(member, inside)
+        members = _list(node.get("allOf"))
+        whole = {name: value for name, value in node.items() if name != "allOf"}
+        for given in members if depth < DEPTH else []:
+            self._spend()
+            member, deeper, cyclic = self._inlined(given if isinstance(given, dict) else {}, inside)
             if cyclic:
                 continue
-            member, deeper = self._merged(member, (*deeper, "allOf") if "allOf" in member else deeper)
-            inside = deeper
-            properties = _dict(member.get("properties")) | _dict(node.get("properties"))
-            required = [*_list(node.get("required")), *_list(member.get("required"))]
-            node = member | node
-            if properties:
-                node["properties"] = properties
-            if required:
-                node["required"] = required
-        return node, inside
+            member, inside = self._merged(member, deeper, depth + 1)
+            whole = _joined(member, whole)
+        return whole, inside
 
     def _variants(self, node: Schema, depth: int, inside: tuple[str, ...], out: Schema) -> Schema | None:
         """The node as a choice between schemas; None when it is a plain one."""
@@ -128,31 +108,13 @@ class _Cleaner:
         real = [variant for variant in given if not _is_null(variant)]
         nullable = len(real) < len(given) or out.get("nullable") is True
         if len(real) <= 1:
-            only = self.clean(real[0] if real else {}, depth, inside) | out
+            only = self.clean(real[0] if real else {}, depth + 1, inside) | out
             return only | {"nullable": True} if nullable else only
         variants = [self.clean(variant, depth + 1, inside) for variant in real]
         if nullable:
             variants = [variant | {"nullable": True} for variant in variants]
         kept = {name: out[name] for name in ("title", "description") if name in out}
         return kept | {"anyOf": variants}
-
-    def _type(self, node: Schema, out: Schema) -> None:
-        """Type, enum, format and nullability."""
-        given = node.get("type")
-        names = [name for name in (given if isinstance(given, list) else [given]) if isinstance(name, str)]
-        real = [name.upper() for name in names if name.lower() != "null"]
-        if len(real) < len(names):
-            out["nullable"] = True
-        out["type"] = real[0] if real else _guess(node)
-        values = [node["const"]] if "const" in node else node.get("enum")
-        if isinstance(values, list) and values:
-            if None in values:
-                out["nullable"] = True
-            told = [_as_text(value) for value in values if value is not None]
-            if told:
-                out |= {"type": "STRING", "enum": list(dict.fromkeys(told))}
-        if out["type"] == "STRING" and node.get("format") in _FORMATS:
-            out["format"] = node["format"]
 
     def _object(self, node: Schema, out: Schema, depth: int, inside: tuple[str, ...]) -> None:
         """Properties, and only such required and ordered names as are among them."""
@@ -166,39 +128,72 @@ class _Cleaner:
                 out[word] = names
 
 
+def _set_type(node: Schema, out: Schema) -> None:
+    """Type, enum, format and nullability."""
+    given = node.get("type")
+    names = [name for name in (given if isinstance(given, list) else [given]) if isinstance(name, str)]
+    real = [name.upper() for name in names if name.lower() != "null"]
+    if len(real) < len(names):
+        out["nullable"] = True
+    out["type"] = real[0] if real else _guess(node)
+    values = [node["const"]] if "const" in node else node.get("enum")
+    if isinstance(values, list) and values:
+        if None in values:
+            out["nullable"] = True
+        told = [_as_text(value) for value in values if value is not None]
+        if told:
+            out |= {"type": "STRING", "enum": list(dict.fromkeys(told))}
+    if out["type"] == "STRING" and node.get("format") in _FORMATS:
+        out["format"] = node["format"]
+
+
+def _joined(member: Schema, node: Schema) -> Schema:
+    """Two schemas that hold at once, as one; `node` wins."""
+    joined = member | node
+    properties = _dict(member.get("properties")) | _dict(node.get("properties"))
+    required = [*_list(node.get("required")), *_list(member.get("required"))]
+    if properties:
+        joined["properties"] = properties
+    if required:
+        joined["required"] = required
+    return joined
+
+
 def lowered(value: Any, path: str, depth: int = 0) -> Schema:
     """Gemini's Schema as JSON Schema: lower-case types, `nullable` as a type, ordering as the order itself."""
     if depth > DEPTH:
         raise wrong(path, "is nested too deeply")
     node = fields(value, path)
-    out: Schema = {}
     nullable = node.get("nullable") is True
-    if "type" in node:
-        kind = text(node["type"], f"{path}.type").lower()
-        out["type"] = [kind, "null"] if nullable and kind != "null" else kind
-    for name in ("title", "description", "default", "maximum", "minimum", "pattern"):
-        if name in node:
-            out[name] = node[name]
-    out |= {name: whole(node[name], f"{path}.{name}") for name in node if name in _COUNTS}
-    if node.get("format") not in (None, "enum"):
-        out["format"] = node["format"]
-    if "example" in node:
-        out["examples"] = [node["example"]]
-    if "enum" in node:
-        out["enum"] = [*items(node["enum"], f"{path}.enum"), *([None] if nullable else [])]
+    out = _lowered_words(node, nullable, path)
     if "items" in node:
         out["items"] = lowered(node["items"], f"{path}.items", depth + 1)
     if "properties" in node:
         out["properties"] = _lowered_properties(node, path, depth)
     if "required" in node:
         out["required"] = items(node["required"], f"{path}.required")
-    if "additionalProperties" in node:
-        out["additionalProperties"] = node["additionalProperties"]
     if "anyOf" in node:
         variants = items(node["anyOf"], f"{path}.anyOf")
         out["anyOf"] = [lowered(item, f"{path}.anyOf[{at}]", depth + 1) for at, item in enumerate(variants)]
         if nullable and "type" not in node:
             out["anyOf"].append({"type": "null"})
+    return out
+
+
+def _lowered_words(node: Schema, nullable: bool, path: str) -> Schema:
+    """All of a schema that holds no other schema."""
+    out: Schema = {}
+    if "type" in node:
+        kind = text(node["type"], f"{path}.type").lower()
+        out["type"] = [kind, "null"] if nullable and kind != "null" else kind
+    out |= {name: node[name] for name in _SAME if name in node}
+    out |= {name: whole(node[name], f"{path}.{name}") for name in _COUNTS if name in node}
+    if node.get("format") not in (None, "enum"):
+        out["format"] = node["format"]
+    if "example" in node:
+        out["examples"] = [node["example"]]
+    if "enum" in node:
+        out["enum"] = [*items(node["enum"], f"{path}.enum"), *([None] if nullable else [])]
     return out
 
 

@@ -63,10 +63,7 @@ def write_thinking(thinking: Thinking, model: str) -> dict[str, Any] | None:
     number = version(model)
     if number is not None and number < (2, 5):
         return None
-    if number is None:
-        by_level = thinking.budget is None
-    else:
-        by_level = number[0] >= 3
+    by_level = thinking.budget is None if number is None else number[0] >= 3
     config = _by_level(thinking, model) if by_level else _by_budget(thinking, model)
     wants_some = thinking.effort is not Effort.NONE and thinking.budget != 0
     if thinking.visible is not None or wants_some:

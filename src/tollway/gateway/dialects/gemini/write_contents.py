@@ -116,12 +116,8 @@ class ContentsWriter:
     def _part(self, part: Part, path: str) -> list[WirePart]:
         self._note_cache(part)
         match part:
-            case Text():
-                return self._text(part)
-            case Refusal():
-                return [{"text": part.text}] if part.text else []
-            case Reasoning():
-                return self._reasoning(part)
+            case Text() | Refusal() | Reasoning():
+                return self._words(part)
             case ToolCall():
                 return [self._call(part)]
             case ToolResult():
@@ -136,18 +132,14 @@ class ContentsWriter:
         if getattr(part, "cache", None):
             self._dropped.append("cache_control")
 
-    def _text(self, part: Text) -> list[WirePart]:
-        if part.signature is not None and part.family == FAMILY:
-            return [{"text": part.text, "thoughtSignature": part.signature}]
-        return [{"text": part.text}] if part.text else []
-
-    def _reasoning(self, part: Reasoning) -> list[WirePart]:
+    def _words(self, part: Text | Refusal | Reasoning) -> list[WirePart]:
         """A thought goes back only under Google's own seal; a seal without words was on no thought part."""
-        if part.family != FAMILY or part.signature is None:
-            return []
-        if part.text:
-            return [{"text": part.text, "thought": True, "thoughtSignature": part.signature}]
-        return [{"text": "", "thoughtSignature": part.signature}]
+        words: WirePart = {"text": part.text}
+        if isinstance(part, Reasoning) and part.text:
+            words["thought"] = True
+        if not isinstance(part, Refusal) and part.family == FAMILY and part.signature is not None:
+            return [words | {"thoughtSignature": part.signature}]
+        return [words] if part.text and not isinstance(part, Reasoning) else []
 
     def _call(self, part: ToolCall) -> WirePart:
         self._called[part.id] = part.name
