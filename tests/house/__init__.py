@@ -1,0 +1,1 @@
+"""Our tidy: the numbers and habits of the house, as tests."""
