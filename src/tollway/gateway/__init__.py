@@ -1,0 +1,1 @@
+"""The data plane and its books: one gateway to every model, one exact account for every credit."""
