@@ -5,7 +5,7 @@ import logging
 import math
 import time
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from tollway.core.caller import Caller
@@ -36,15 +36,14 @@ LARGE_COUNT = 64 * 1024
 JSON = (b"content-type", b"application/json")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Front:
     """`handle(request, sink)` for every path; knows no server."""
 
     gateway: Gateway
+    """A snapshot, replaced whole when the catalog changes."""
     keys: KeyRing
     paths: Paths
-    envelopes: Mapping[str, Dialect]
-    """Dialects by family, for errors on paths that no surface owns."""
     control: Handler
     """Everything the surfaces do not own."""
     ready: Callable[[], Awaitable[str]]
@@ -157,15 +156,6 @@ def answer(
     sink.head(status, (JSON, *ids, *extra), len(body))
     sink.write(body)
     sink.end()
-
-
-def family_of(request_path: str, headers: Mapping[bytes, bytes]) -> str:
-    """Which vendor's client this looks like, for errors on paths nobody owns."""
-    if request_path.startswith("/v1beta") or b"x-goog-api-key" in headers:
-        return "gemini"
-    if b"anthropic-version" in headers or "/messages" in request_path:
-        return "anthropic"
-    return "openai" if request_path.startswith("/v1/") else "hub"
 
 
 def inflated(data: bytes, encoding: bytes, limit: int) -> bytes:

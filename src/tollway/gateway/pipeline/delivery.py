@@ -75,7 +75,7 @@ class Delivery:
             input_estimate=input_estimate(call, candidate.model) if anthropic_start else 0,
             framing=call.options.get("framing", "sse"),
             opaque=call.opaque,
-            options=call.options,
+            options={**call.options, **call.envelope.options} if call.envelope.options else call.options,
             closing=lambda: self._closing(candidate),
         )
 

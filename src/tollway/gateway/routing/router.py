@@ -41,8 +41,14 @@ class Plan:
 class Router:
     """Holds the candidates of every model; immutable but for the health it reads."""
 
-    def __init__(self, models: Iterable[Model], channels: Iterable[Channel], providers: Mapping[str, Provider]) -> None:
-        self.health = Health()
+    def __init__(
+        self,
+        models: Iterable[Model],
+        channels: Iterable[Channel],
+        providers: Mapping[str, Provider],
+        health: Health | None = None,
+    ) -> None:
+        self.health = health or Health()
         known = {model.id: model for model in models}
         self._channels = tuple(channel for channel in channels if channel.provider in providers)
         self._providers = providers
@@ -101,7 +107,7 @@ def _with_fallbacks(model: Model, own: Mapping[ModelId, list[tuple[Candidate, ..
 
 def candidate_of(channel: Channel, provider: Provider, model: Model, upstream: str) -> Candidate:
     """Work out, once, all that a call through this channel will need."""
-    parts = urlsplit(channel.base_url)
+    origin, base_path = split_base(channel.base_url)
     lines = provider.authorize(channel.key) + provider.headers + channel.headers
     fixed = (
         (b"content-type", b"application/json"),
@@ -112,10 +118,16 @@ def candidate_of(channel: Channel, provider: Provider, model: Model, upstream: s
         provider=provider,
         model=model,
         upstream_model=upstream,
-        origin=f"{parts.scheme}://{parts.netloc}",
-        base_path=parts.path.rstrip("/"),
+        origin=origin,
+        base_path=base_path,
         headers=fixed,
     )
+
+
+def split_base(base_url: str) -> tuple[str, str]:
+    """A base URL as (origin, path without a trailing slash)."""
+    parts = urlsplit(base_url)
+    return f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
 
 
 def permuted(tier: Sequence[Candidate], call_id: str) -> list[Candidate]:

@@ -1,0 +1,235 @@
+"""Composition root: settings become backends, backends become rooms, rooms become a server."""
+
+import dataclasses
+import logging
+import os
+import secrets
+import ssl
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tollway.backends import sql
+from tollway.backends.clock import SystemClock
+from tollway.backends.memory.echo import EchoUpstream
+from tollway.core.errors import TollwayError
+from tollway.core.ids import ChannelId
+from tollway.core.model import Channel
+from tollway.gateway import dialects, providers, surfaces
+from tollway.gateway.admin.first_run import Newcomers
+from tollway.gateway.admin.users import Users
+from tollway.gateway.auth.api_keys import ApiKeys, KeyRules
+from tollway.gateway.auth.identify import KeyRing
+from tollway.gateway.catalog import Catalog
+from tollway.gateway.control_plane import ControlPlane, load
+from tollway.gateway.dialect import Dialect, Opaque
+from tollway.gateway.http import Front
+from tollway.gateway.ledger.ledger import Ledger
+from tollway.gateway.limits.rate import RateLimiter
+from tollway.gateway.local_engines import local_channels, served
+from tollway.gateway.paths import Paths
+from tollway.gateway.pipeline.delivery import Heart
+from tollway.gateway.pipeline.dispatch import Dispatcher
+from tollway.gateway.pipeline.relay import Gateway
+from tollway.gateway.pipeline.seals import Seals
+from tollway.gateway.provider import Provider
+from tollway.gateway.routing.router import Router
+from tollway.gateway.surface import Surface
+from tollway.gateway.worker import Worker
+from tollway.kit.http1.asgi import App
+from tollway.kit.http1.client import Client
+from tollway.kit.registry import discover
+from tollway.ports import Transaction, Upstream
+from tollway.settings import Settings, Vendor
+
+log = logging.getLogger("tollway.app")
+BEAT_S = 1.0
+NOTE_USE_S = 60.0
+ASK_ENGINES_S = 30.0
+SECRET = "opaque.key"
+
+
+def known_providers() -> dict[str, Provider]:
+    """Every provider plug-in by name."""
+    return discover(providers, "provider", Provider)
+
+
+def known_dialects() -> dict[str, Dialect]:
+    """Every dialect by family."""
+    return {dialect.family: dialect for dialect in discover(dialects, "dialect", Dialect).values()}
+
+
+def vendors(known: Mapping[str, Provider]) -> list[Vendor]:
+    """What settings must know of the providers."""
+    return [Vendor(one.name, one.key_env, one.base_env, one.base_url, one.needs_key) for one in known.values()]
+
+
+def all_channels(settings: Settings, known: Mapping[str, Provider]) -> list[Channel]:
+    """The configured channels, and those of providers inside the process."""
+    stated = {channel.provider for channel in settings.channels}
+    inside = [
+        Channel(id=ChannelId(one.name), provider=one.name, base_url=one.base_url)
+        for one in known.values()
+        if one.inside and one.name not in stated
+    ]
+    return [*settings.channels, *inside]
+
+
+class Hub:
+    """Everything that runs in one gateway process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock = SystemClock()
+        self.providers = known_providers()
+        self.channels = all_channels(settings, self.providers)
+        self.database = sql.open(settings.database_url, settings.data_dir)
+        self.ledger = Ledger(self.database, settings.data_dir, self.clock)
+        self.keys = KeyRing(self.database, self.clock)
+        local = [provider.name for provider in self.providers.values() if provider.local_price]
+        self.catalog = Catalog.load(settings.sheet, local)
+        self.limits = RateLimiter(self._model_id)
+        self.router = Router(self.catalog.models, self.channels, self.providers)
+        self.upstream = _client(settings)
+        self.worker = Worker()
+        self.heart = Heart()
+        self.front = self._front()
+        self.draining = False
+
+    def _model_id(self, name: str) -> str | None:
+        model = self.catalog.find(name)
+        return model.id if model is not None else None
+
+    def _front(self) -> Front:
+        return Front(
+            gateway=self._gateway(),
+            keys=self.keys,
+            paths=Paths(discover(surfaces, "surface", Surface).values()),
+            control=ControlPlane(self.keys, self._control_app).handle,
+            ready=self.wrong,
+            opaque=Opaque(_secret(self.settings.data_dir)),
+            max_body=self.settings.limits.max_body,
+        )
+
+    def _gateway(self) -> Gateway:
+        now_s = self.clock.monotonic_s
+        inside: Mapping[str, Upstream] = {one.name: EchoUpstream() for one in self.providers.values() if one.inside}
+        return Gateway(
+            catalog=self.catalog,
+            limits=self.limits,
+            router=self.router,
+            ledger=self.ledger,
+            dispatcher=Dispatcher(self.router.health, self.upstream, inside, now_s),
+            seals=Seals(now_s),
+            heart=self.heart,
+            now_s=now_s,
+            default_model=self.settings.server.default_model or self._cheapest(),
+        )
+
+    def _cheapest(self) -> str | None:
+        """The cheapest model for everyday use that some channel serves: answers requests that name none."""
+        fast = [model for model in self.catalog.models if model.category == "fast" and self.router.serves(model.id)]
+        real = [model for model in fast if not self.providers[model.provider].inside] if len(fast) > 1 else fast
+        return min(real, key=lambda model: model.price.output).id if real else None
+
+    def _control_app(self) -> App:
+        build: Callable[..., App] = load("tollway.gateway.admin.control", "control_app")
+        rooms: Callable[..., object] = load("tollway.gateway.admin.control", "Rooms")
+        rules = KeyRules(self.settings.keys.days or None)
+        api_keys = ApiKeys(self.database, self.clock, rules)
+        return build(
+            rooms(
+                database=self.database,
+                users=Users(self.database, self.clock, api_keys),
+                keys=api_keys,
+                ledger=self.ledger,
+                limiter=self.limits,
+                clock=self.clock,
+                catalog=lambda: self.catalog,
+                channels=lambda: self.channels,
+                rests_until=self.router.health.rests_until,
+                writers={family: dialect.write_error for family, dialect in known_dialects().items()},
+            )
+        )
+
+    def newcomers(self) -> Newcomers:
+        """Whom the very first start makes: their keys do not expire."""
+        keys = ApiKeys(self.database, self.clock, KeyRules(lifetime_days=None))
+        return Newcomers(Users(self.database, self.clock, keys), self.settings.keys.first_credits)
+
+    async def start(self) -> None:
+        """Bring the schema forward, replay what a dead process left, begin the loops."""
+        await self.database.migrate()
+        await self.ledger.start()
+        heartbeat_s = self.settings.server.heartbeat_s
+        self.worker.every(
+            min(BEAT_S, heartbeat_s / 2), "heartbeat", lambda: self.heart.beat(self.clock.monotonic_s(), heartbeat_s)
+        )
+        self.worker.every(NOTE_USE_S, "note use of keys", self.keys.note_use)
+        if local_channels(self.channels, self.providers):
+            await self.ask_engines()
+            self.worker.every(ASK_ENGINES_S, "ask local engines", self.ask_engines)
+
+    async def ask_engines(self) -> None:
+        """Put on sale what the local engines say they serve; a new snapshot replaces the old one."""
+        catalog = self.catalog
+        for channel in local_channels(self.channels, self.providers):
+            names = await served(channel, self.providers[channel.provider], self.upstream)
+            if names:
+                catalog = catalog.with_local(channel.provider, names)
+        if len(catalog) != len(self.catalog):
+            health = self.router.health
+            self.catalog, self.router = catalog, Router(catalog.models, self.channels, self.providers, health)
+            self.limits.forget_models()
+            gateway = dataclasses.replace(self.front.gateway, catalog=catalog, router=self.router)
+            self.front.gateway = gateway
+
+    async def wrong(self) -> str:
+        """What keeps the gateway from serving; empty when nothing does."""
+        if self.draining:
+            return "draining"
+        try:
+            await self.database.read(_one)
+        except TollwayError as error:
+            return error.message
+        return ""
+
+    async def close(self) -> None:
+        """Settle, write, return what was leased, let go."""
+        await self.worker.stop()
+        await self.keys.note_use()
+        await self.ledger.close()
+        await self.upstream.close()
+        await self.database.close()
+
+
+def _one(tx: Transaction) -> None:
+    tx.run("SELECT 1")
+
+
+def _client(settings: Settings) -> Client:
+    wire = settings.upstream
+    return Client(
+        max_idle_per_origin=wire.max_idle_per_origin,
+        max_per_origin=wire.max_per_origin,
+        idle_max_age_s=wire.idle_max_age_s,
+    )
+
+
+def _secret(folder: Path) -> bytes:
+    """The key that seals opaque state, made once and kept in the data folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / SECRET
+    if not path.exists():
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(secrets.token_bytes(32))
+    return path.read_bytes()
+
+
+def tls_of(settings: Settings) -> ssl.SSLContext | None:
+    """The server's certificate, when the operator wants TLS to end here."""
+    if not settings.server.tls_cert:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(settings.server.tls_cert, settings.server.tls_key or None)
+    return context

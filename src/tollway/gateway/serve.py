@@ -1,0 +1,118 @@
+"""Runs a hub until it is told to stop: binds the port, prints what a newcomer needs, drains, closes."""
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+
+from tollway.gateway.admin.first_run import first_run, welcome
+from tollway.gateway.app import Hub, tls_of
+from tollway.gateway.refusals import refusal_of, screen_of
+from tollway.kit.http1.server import Listen, bind, serve
+from tollway.settings import Settings
+
+log = logging.getLogger("tollway.serve")
+
+
+def run(settings: Settings) -> int:
+    """Serve until SIGINT or SIGTERM; the process's exit code."""
+    logging.basicConfig(
+        level=settings.server.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    factory = _loop_factory()
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(_serve(settings))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where it is installed, the standard loop elsewhere."""
+    try:
+        import uvloop  # noqa: PLC0415 - an optional dependency
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+async def _serve(settings: Settings) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, _stopper(stop))
+    server = settings.server
+    sock = bind(Listen(host=server.host, port=server.port))
+    url = url_of(settings, sock)
+    hub = Hub(settings)
+    try:
+        await hub.start()
+        first = await first_run(hub.database, hub.ledger, settings.data_dir, url, hub.newcomers())
+        drain = await _listen(hub, sock)
+        print(welcome(first) if first else f"Tollway answers at {url}", flush=True)  # noqa: T201
+        await stop.wait()
+        log.info("stopping: calls in flight have %g s to finish", server.drain_s)
+        hub.draining = True
+        await drain(server.drain_s)
+    finally:
+        await hub.close()
+    return 0
+
+
+def _stopper(stop: asyncio.Event) -> Callable[[], None]:
+    """The first signal stops gently, the second at once: the journal keeps what was settled."""
+
+    def told() -> None:
+        if stop.is_set():
+            sys.exit(130)
+        stop.set()
+
+    return told
+
+
+async def _listen(hub: Hub, sock: socket.socket) -> Callable[[float], Awaitable[None]]:
+    """Answer on `sock`; returns how to stop."""
+    settings, handler = hub.settings, hub.front.handle
+    refuse, screen = refusal_of(hub.front), screen_of(hub.front)
+    if settings.server.front == "http1":
+        running = await serve(
+            handler,
+            listen=Listen(sock=sock, tls=tls_of(settings)),
+            limits=settings.limits,
+            refuse=refuse,
+            screen=screen,
+        )
+        return running.drain
+    return await _listen_asgi(hub, sock)
+
+
+async def _listen_asgi(hub: Hub, sock: socket.socket) -> Callable[[float], Awaitable[None]]:
+    """The same handler behind uvicorn, for those who want a stock server."""
+    import uvicorn  # noqa: PLC0415 - not needed by the default front
+
+    from tollway.kit.http1.asgi_front import as_asgi  # noqa: PLC0415
+
+    settings = hub.settings
+    app = as_asgi(hub.front.handle, limits=settings.limits, refuse=refusal_of(hub.front), screen=screen_of(hub.front))
+    config = uvicorn.Config(
+        app, log_level="warning", lifespan="off", timeout_keep_alive=int(settings.limits.idle_timeout_s),
+        ssl_certfile=settings.server.tls_cert or None, ssl_keyfile=settings.server.tls_key or None,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    running = asyncio.create_task(server.serve(sockets=[sock]))
+
+    async def drain(grace_s: float) -> None:
+        server.should_exit = True
+        await asyncio.wait([running], timeout=grace_s)
+        server.force_exit = True
+        await running
+
+    return drain
+
+
+def url_of(settings: Settings, sock: socket.socket) -> str:
+    """The address a person would type."""
+    host, port = sock.getsockname()[:2]
+    scheme = "https" if settings.server.tls_cert else "http"
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    return f"{scheme}://{shown}:{port}"
