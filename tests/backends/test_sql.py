@@ -1,0 +1,105 @@
+"""Where SQLite keeps its file, how it is migrated, and what other processes see of it."""
+
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tollway.backends import sql
+from tollway.core.errors import Unavailable
+
+TABLES = {
+    "accounts", "alembic_version", "api_keys", "counters", "entries", "leases", "meta", "postings", "receipts", "users",
+}  # fmt: skip
+
+
+def tables(file: Path) -> set[str]:
+    with sqlite3.connect(file) as connection:
+        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+async def test_the_default_is_a_file_in_the_data_folder_that_only_its_owner_reads(tmp_path: Path) -> None:
+    database = sql.open("sqlite://", tmp_path / "new")
+    await database.migrate()
+    await database.close()
+    for name in ("tollway.db", "tollway.db-epoch"):
+        assert stat.S_IMODE((tmp_path / "new" / name).stat().st_mode) == 0o600
+    assert tables(tmp_path / "new" / "tollway.db") - {"sqlite_sequence"} == TABLES
+
+
+async def test_a_path_in_the_url_is_used(tmp_path: Path) -> None:
+    database = sql.open(f"sqlite:///{tmp_path}/deep/books.db", tmp_path)
+    await database.migrate()
+    await database.close()
+    assert tables(tmp_path / "deep" / "books.db") >= TABLES
+
+
+def test_a_url_of_another_kind_is_refused_in_plain_words(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="use sqlite:// or postgresql://"):
+        sql.open("mysql://localhost/x", tmp_path)
+
+
+async def test_an_existing_database_is_brought_forward_and_keeps_its_rows(tmp_path: Path) -> None:
+    database = sql.open("sqlite://", tmp_path)
+    await database.migrate()
+    await database.write(lambda tx: tx.run("INSERT INTO meta VALUES ('kept', 'yes')"))
+    await database.migrate()
+    assert await database.read(lambda tx: tx.run("SELECT value FROM meta")) == [("yes",)]
+    await database.close()
+
+
+async def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "tollway.db") as connection:
+        connection.execute("CREATE TABLE receipts (in_the_way INTEGER)")
+    database = sql.open("sqlite://", tmp_path)
+    with pytest.raises(Unavailable, match="OperationalError"):
+        await database.migrate()
+    await database.close()
+    assert tables(tmp_path / "tollway.db") == {"receipts"}
+
+
+def test_a_start_with_a_current_schema_does_not_import_alembic(tmp_path: Path) -> None:
+    script = (
+        "import asyncio, pathlib, sys\n"
+        "from tollway.backends import sql\n"
+        "async def main():\n"
+        "    database = sql.open('sqlite://', pathlib.Path(sys.argv[1]))\n"
+        "    await database.migrate()\n"
+        "    await database.close()\n"
+        "asyncio.run(main())\n"
+        "print('alembic' in sys.modules)\n"
+    )
+    said = [subprocess.check_output([sys.executable, "-c", script, str(tmp_path)], text=True) for _ in range(2)]
+    assert said == ["True\n", "False\n"]
+
+
+async def test_another_process_sees_the_epoch_change_on_its_next_look(tmp_path: Path) -> None:
+    database = sql.open("sqlite://", tmp_path)
+    script = (
+        "import pathlib, sys; from tollway.kit.counter import SharedCounter as C; C(pathlib.Path(sys.argv[1])).bump()"
+    )
+    before = database.epoch()
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", script, str(tmp_path / "tollway.db-epoch")], check=True)
+    assert database.epoch() == before + 3
+    await database.close()
+
+
+async def test_a_database_that_another_keeps_locked_is_unavailable_not_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql, "BUSY_TIMEOUT_MS", 50)
+    database = sql.open("sqlite://", tmp_path)
+    await database.migrate()
+    other = sqlite3.connect(tmp_path / "tollway.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable) as refused:
+        await database.write(lambda tx: tx.run("INSERT INTO meta VALUES ('a', 'b')"))
+    assert refused.value.status == 503
+    other.execute("ROLLBACK")
+    await database.write(lambda tx: tx.run("INSERT INTO meta VALUES ('a', 'b')"))
+    other.close()
+    await database.close()
