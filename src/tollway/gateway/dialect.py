@@ -224,3 +224,5 @@ class Dialect:
     """Request headers that go on unchanged when both sides speak this dialect (`anthropic-beta`)."""
     write_count: Callable[[int], bytes] | None = None
     """A token count in the shape of this dialect's own counting endpoint."""
+    one_way: bool = False
+    """Spoken to callers only: what a provider's direction needs raises Unsupported."""

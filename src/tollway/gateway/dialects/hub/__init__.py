@@ -29,4 +29,5 @@ dialect = Dialect(
     read_error=_one_way,
     write_error=write_error,
     media_markers=(b'"image"',),
+    one_way=True,
 )
