@@ -63,9 +63,10 @@ def control_app(rooms: Rooms) -> FastAPI:
     return app
 
 
-async def gate(request: Request) -> None:
+async def gate(request: Request, response: Response) -> None:
     """Nobody passes without a name. Raises what whoever looked for the caller had to say."""
     state = request.scope.get("state", {})
+    response.headers["x-request-id"] = state.get("request_id", "")
     refusal = state.get("refusal")
     if isinstance(refusal, TollwayError):
         raise refusal

@@ -28,7 +28,7 @@ def say(
 ) -> tuple[int, bytes, dict[str, str]]:
     """(status, body, headers) of the answer. `place` is path, query and headers of the request, `writers` the
     dialects' error writers by family."""
-    headers = {"content-type": "application/json"}
+    headers = {"content-type": "application/json", "x-request-id": request_id}
     if error.retry_after_s is not None:
         headers["retry-after"] = str(max(1, round(error.retry_after_s + 0.5)))
     if speaks_vendor(place[0]):

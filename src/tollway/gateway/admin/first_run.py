@@ -49,9 +49,9 @@ async def first_run(
     first = FirstRun(url, admin_key.api_key, user_key.api_key)
 
     def keep(tx: Transaction) -> bool:
-        if not store.note(tx, NOTE, user.id):
-            return False  # another process was first
-        return all(users.keep(tx, *draft) for draft in drafts)
+        if any(users.taken(tx, draft.email) for draft, _ in drafts) or not store.note(tx, NOTE, user.id):
+            return False  # another process was first, or somebody made these users by hand
+        return all([users.keep(tx, *draft) for draft in drafts])
 
     draft = write_draft(data_dir, first)
     try:

@@ -62,6 +62,10 @@ class Users:
         self._keys.keep(tx, key)
         return True
 
+    def taken(self, tx: Transaction, email: str) -> bool:
+        """Whether somebody has that address."""
+        return store.find_user(tx, email) is not None
+
     async def find(self, who: str) -> User:
         """The user with this id or e-mail address. Raises NotFound."""
         user = await self._database.read(lambda tx: store.find_user(tx, who)) if _could_name(who) else None

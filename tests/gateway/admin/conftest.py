@@ -1,0 +1,92 @@
+"""The control plane over real rooms, asked through ASGI by an HTTP client."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tollway.backends import sql
+from tollway.backends.clock import SystemClock
+from tollway.backends.sql import SqlDatabase
+from tollway.core.errors import TollwayError
+from tollway.core.ids import ChannelId
+from tollway.core.model import Channel
+from tollway.gateway import dialects
+from tollway.gateway.admin.control import Rooms, control_app
+from tollway.gateway.admin.users import Users
+from tollway.gateway.auth.api_keys import ApiKeys
+from tollway.gateway.auth.credential import carriers_of, credential
+from tollway.gateway.auth.identify import KeyRing
+from tollway.gateway.catalog import Catalog
+from tollway.gateway.dialect import Dialect
+from tollway.gateway.ledger.ledger import Ledger
+from tollway.gateway.limits.rate import RateLimiter
+from tollway.kit.registry import discover
+
+CHANNELS = (
+    Channel(
+        id=ChannelId("openai"), provider="openai", base_url="https://me:pw@api.openai.com/v1", key="sk-" + "9" * 40
+    ),
+    Channel(
+        id=ChannelId("echo"), provider="echo", base_url="", models={"echo": "echo"}, headers=(("x-token", "s3cr3t"),)
+    ),
+)
+
+
+@dataclass
+class Hub:
+    """A running control plane and what it stands on."""
+
+    database: SqlDatabase
+    ledger: Ledger
+    users: Users
+    keys: ApiKeys
+    app: Any
+
+    def client(self, api_key: str | None = None, **headers: str) -> httpx2.AsyncClient:
+        carried = {"authorization": f"Bearer {api_key}"} if api_key else {}
+        transport = httpx2.ASGITransport(self.app, raise_app_exceptions=False)
+        return httpx2.AsyncClient(transport=transport, base_url="http://hub", headers=carried | headers)
+
+    async def newcomer(self, email: str = "ada@example.com", **wanted: Any) -> httpx2.AsyncClient:
+        _, key = await self.users.create(email, **wanted)
+        return self.client(key.api_key)
+
+
+@pytest.fixture
+async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
+    clock, database = SystemClock(), sql.open("sqlite://", tmp_path)
+    await database.migrate()
+    ledger, keys, ring = Ledger(database, tmp_path, clock), ApiKeys(database, clock), KeyRing(database, clock)
+    await ledger.start()
+    users, catalog = Users(database, clock, keys), Catalog.load()
+    rooms = Rooms(
+        database=database,
+        users=users,
+        keys=keys,
+        ledger=ledger,
+        limiter=RateLimiter(lambda name: model.id if (model := catalog.find(name)) else None),
+        clock=clock,
+        catalog=lambda: catalog,
+        channels=lambda: CHANNELS,
+        rests_until=lambda channel: clock.monotonic_s() + 30 if channel == "openai" else 0.0,
+        writers={dialect.family: dialect.write_error for dialect in discover(dialects, "dialect", Dialect).values()},
+    )
+    app = control_app(rooms)
+
+    async def named(scope: Any, receive: Any, send: Any) -> None:
+        query = scope["query_string"].decode()
+        raw = credential(dict(scope["headers"]), query, carriers_of(scope["path"]))
+        scope["state"] = {"request_id": "req_test"}
+        try:
+            scope["state"]["caller"] = await ring.identify(raw)
+        except TollwayError as error:
+            scope["state"]["refusal"] = error
+        await app(scope, receive, send)
+
+    yield Hub(database, ledger, users, keys, named)
+    await ledger.close()
+    await database.close()
