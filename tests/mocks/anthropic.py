@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from tests.mocks import script
-from tests.mocks.anthropic_rules import Refused, check
+from tests.mocks.anthropic_rules import VERSIONS, Refused, check, check_version
 from tests.mocks.exchange import MockAnswer, MockRequest
 from tests.mocks.server import run
 
@@ -33,15 +33,17 @@ def app(request: MockRequest) -> MockAnswer:
     counts = request.path == "/v1/messages/count_tokens"
     if request.method != "POST" or not (counts or request.path == "/v1/messages"):
         return _error(404, "Not found")
-    if not request.headers.get("x-api-key"):
+    key = request.headers.get("x-api-key") or request.headers.get("authorization", "").removeprefix("Bearer ")
+    if not key:
         return _error(401, "x-api-key header is required")
-    if request.headers["x-api-key"].startswith("bad"):
+    if key.startswith("bad"):
         return _error(401, "invalid x-api-key")
-    if "anthropic-version" not in request.headers:
+    if request.headers.get("anthropic-version") not in VERSIONS:
         return _error(400, "anthropic-version: header is required")
     try:
         body = request.json
         check(body, counts, request.headers.get("anthropic-beta", ""))
+        check_version(body, request.headers["anthropic-version"])
     except Refused as refusal:
         return _error(refusal.status, str(refusal))
     except ValueError:

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.mocks import script
 
+VERSIONS = ("2023-06-01", "2026-10-21")
 _FIELDS = {
     "model", "messages", "system", "max_tokens", "stream", "temperature", "top_p", "top_k", "stop_sequences",
     "metadata", "service_tier", "tools", "tool_choice", "thinking", "output_config", "cache_control", "container",
@@ -26,7 +27,8 @@ _BLOCK_FIELDS: dict[str, set[str]] = {
     "server_tool_use": {"id", "name", "input", "caller"},
     "web_search_tool_result": {"tool_use_id", "content"},
 }
-_TOOL_FIELDS = {
+_TOOLVERSIONS = ("2023-06-01", "2026-10-21")
+_FIELDS = {
     "name", "description", "input_schema", "type", "cache_control", "strict", "defer_loading", "input_examples",
     "eager_input_streaming", "allowed_callers",
 }  # fmt: skip
@@ -63,6 +65,19 @@ def check(body: Any, counts: bool, beta: str) -> None:
     _output(body, version)
     _system(body.get("system"))
     _Conversation(body, version, "tomorrow" in beta).check()
+
+
+def check_version(body: dict[str, Any], version: str) -> None:
+    """Raises Refused for what the newer API version took away."""
+    if version == VERSIONS[0]:
+        return
+    for name in ("temperature", "top_p", "top_k"):
+        _must(name not in body, f"{name}: Extra inputs are not permitted")
+    for turn in body["messages"]:
+        blocks = turn["content"] if isinstance(turn["content"], list) else []
+        for block in blocks:
+            misplaced = block["type"] == "document" if turn["role"] == "assistant" else bool(block.get("citations"))
+            _must(not misplaced or block["type"] == "document", "messages: `citations` are not permitted here")
 
 
 def _must(right: bool, message: str) -> None:
