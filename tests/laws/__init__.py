@@ -1,0 +1,1 @@
+"""One suite per kind of plug-in, run over all that discover() finds."""
