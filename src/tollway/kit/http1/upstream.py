@@ -86,14 +86,20 @@ class Wire:
             self.transport.writelines((head, body))
         else:
             self.transport.write(head + body)
-        self._waiter = asyncio.get_running_loop().create_future()
+        # A short answer may end, and this wire be taken by the next request, before whoever waits here runs again.
+        waiter: asyncio.Future[Incoming] = asyncio.get_running_loop().create_future()
+        self._waiter = waiter
         try:
-            return await self._waiter
+            return await waiter
         except asyncio.CancelledError:
-            self.cut()
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                waiter.result().close()
+            elif self._waiter is waiter:
+                self.cut()
             raise
         finally:
-            self._waiter = None
+            if self._waiter is waiter:
+                self._waiter = None
 
     @property
     def is_usable(self) -> bool:
