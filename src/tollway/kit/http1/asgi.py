@@ -117,7 +117,7 @@ class Lifespan:
         self._task: asyncio.Task[None] | None = None
 
     async def startup(self) -> dict[str, Any]:
-        """Run the app's start and return its state. An app without lifespan has none. Raises RuntimeError on failure."""
+        """Run the start of the app and return its state, empty without a lifespan. Raises RuntimeError on failure."""
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
         self._task = asyncio.ensure_future(self._run(scope))
         await self._say("lifespan.startup")

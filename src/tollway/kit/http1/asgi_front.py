@@ -4,6 +4,7 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, cast
 
 from tollway.kit.http1.asgi import App, Message, Receive, Send
@@ -43,13 +44,15 @@ class AsgiFront:
     async def _serve(self, request: Request, receive: Receive, send: Send) -> None:
         answer = self._screen(request) if self._screen is not None else None
         if answer is not None:
-            await send_answer(send, answer)
+            has_body = b"content-length" in request.headers or b"transfer-encoding" in request.headers
+            linger_s = self._limits.linger_s if has_body and b"expect" not in request.headers else 0.0
+            await send_refusal(send, receive, answer, linger_s)
             return
         try:
             body = await self._read(request, receive)
         except ValueError as error:
             headers, text = self._refuse(413, "body_too_large", str(error), request.path)
-            await send_answer(send, (413, headers, text))
+            await send_refusal(send, receive, (413, headers, text), self._limits.linger_s)
             return
         if body is None:
             return
@@ -136,12 +139,17 @@ async def answer_lifespan(receive: Receive, send: Send) -> None:
             return
 
 
-async def send_answer(send: Send, answer: Answer) -> None:
-    """Send a whole answer, and close: the request may not have been read to its end."""
+async def send_refusal(send: Send, receive: Receive, answer: Answer, linger_s: float) -> None:
+    """Send a whole answer and close. Closing on a client that still sends would reset the answer: read on, bounded."""
     status, headers, body = answer
     lines = [*headers, (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": status, "headers": lines})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+    with suppress(TimeoutError):
+        async with asyncio.timeout(linger_s):
+            while (await receive()).get("more_body", False):
+                pass
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def until_gone(receive: Receive, sink: "AsgiSink", work: "asyncio.Future[None]") -> None:
