@@ -27,8 +27,7 @@ _BLOCK_FIELDS: dict[str, set[str]] = {
     "server_tool_use": {"id", "name", "input", "caller"},
     "web_search_tool_result": {"tool_use_id", "content"},
 }
-_TOOLVERSIONS = ("2023-06-01", "2026-10-21")
-_FIELDS = {
+_TOOL_FIELDS = {
     "name", "description", "input_schema", "type", "cache_control", "strict", "defer_loading", "input_examples",
     "eager_input_streaming", "allowed_callers",
 }  # fmt: skip
