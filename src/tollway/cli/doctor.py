@@ -1,0 +1,74 @@
+"""`tollway doctor`: say what is configured, reachable, priced and wrong."""
+
+import asyncio
+import sys
+from typing import Any
+
+import click
+from sqlalchemy.exc import ArgumentError
+
+from tollway.backends import sql
+from tollway.backends.clock import SystemClock
+from tollway.cli.office import USAGE, WRONG, leave, settings_of
+from tollway.cli.table import json_option, say_json
+from tollway.core.finding import Finding, Level
+from tollway.gateway.admin.doctor import Subject, examine
+from tollway.gateway.admin.probe import Prober
+from tollway.gateway.app import all_channels, known_providers
+from tollway.gateway.catalog import Catalog
+from tollway.kit.http1.client import Client
+from tollway.kit.toml import TomlError
+from tollway.settings import Settings
+
+MARKS = {Level.OK: "ok   ", Level.WARN: "warn ", Level.ERROR: "ERROR"}
+
+
+@click.command("doctor")
+@click.option("--offline", is_flag=True, help="Call no provider.")
+@json_option
+@click.pass_obj
+def command(argv: dict[str, Any], offline: bool, as_json: bool) -> None:
+    """Say what is configured, reachable, priced and wrong; exits with 1 when something is wrong."""
+    try:
+        found = asyncio.run(_examine(settings_of(argv), offline))
+    except (TomlError, ValueError, ArgumentError) as error:
+        leave(str(error), USAGE)
+    if as_json:
+        say_json([_shown(finding) for finding in found])
+    else:
+        for finding in found:
+            click.echo(_line(finding))
+    sys.exit(WRONG if any(finding.level is Level.ERROR for finding in found) else 0)
+
+
+async def _examine(settings: Settings, offline: bool) -> list[Finding]:
+    providers = known_providers()
+    catalog = Catalog.load(settings.sheet, [one.name for one in providers.values() if one.local_price])
+    database, client = sql.open(settings.database_url, settings.data_dir), Client()
+    subject = Subject(
+        catalog=catalog,
+        channels=all_channels(settings, providers),
+        data_dir=settings.data_dir,
+        database=database,
+        database_url=settings.database_url,
+        clock=SystemClock(),
+        sheet=settings.sheet,
+        probe=None if offline else Prober(client, providers, catalog),
+        findings=settings.findings,
+    )
+    try:
+        return await examine(subject)
+    finally:
+        await client.close()
+        await database.close()
+
+
+def _shown(finding: Finding) -> dict[str, str]:
+    words = {"what": finding.what, "message": finding.message, "where": finding.where, "remedy": finding.remedy}
+    return {"level": finding.level.value} | words
+
+
+def _line(finding: Finding) -> str:
+    where = f"  [{finding.where}]" if finding.where else ""
+    remedy = f"\n         -> {finding.remedy}" if finding.remedy else ""
+    return f"{MARKS[finding.level]}  {finding.what}: {finding.message}{where}{remedy}"

@@ -1,0 +1,30 @@
+"""`tollway models`: list the models on sale."""
+
+from typing import Any
+
+import click
+
+from tollway.cli.office import USAGE, leave, settings_of
+from tollway.cli.table import json_option, show
+from tollway.gateway.admin.models import hub_model
+from tollway.gateway.app import all_channels, known_providers
+from tollway.gateway.catalog import Catalog
+from tollway.gateway.routing.router import Router
+from tollway.kit.toml import TomlError
+
+COLUMNS = ("id", "name", "provider", "category", "context_window", "cost_per_1k_input", "cost_per_1k_output", "served")
+
+
+@click.command("models")
+@json_option
+@click.pass_obj
+def command(argv: dict[str, Any], as_json: bool) -> None:
+    """List the models on sale, with their prices in credits per 1,000 tokens and whether a channel serves them."""
+    settings, providers = settings_of(argv), known_providers()
+    try:
+        catalog = Catalog.load(settings.sheet, [one.name for one in providers.values() if one.local_price])
+    except TomlError as error:
+        leave(str(error), USAGE)
+    router = Router(catalog.models, all_channels(settings, providers), providers)
+    rows = [hub_model(model) | {"served": router.serves(model.id)} for model in catalog]
+    show(rows, COLUMNS, as_json, "no models")

@@ -1,0 +1,113 @@
+"""What every command works with: settings, the books of a data folder, and how an error leaves the process."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeVar
+
+import click
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from tollway.backends import sql
+from tollway.backends.clock import SystemClock
+from tollway.core.errors import BadRequest, NotFound, TollwayError, Unavailable
+from tollway.gateway.admin.users import Users
+from tollway.gateway.app import known_providers, vendors
+from tollway.gateway.auth.api_keys import ApiKeys, KeyRules
+from tollway.gateway.ledger.ledger import Ledger
+from tollway.kit.toml import TomlError
+from tollway.ports import Database
+from tollway.settings import Settings, SettingsError, from_process
+
+T = TypeVar("T")
+
+WRONG, USAGE, NOT_FOUND, UNREACHABLE = 1, 2, 3, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """The rooms a command may enter. They work beside a running server, on the same database."""
+
+    settings: Settings
+    clock: SystemClock
+    database: Database
+    keys: ApiKeys
+    users: Users
+    ledger: Ledger
+
+
+def settings_of(argv: Mapping[str, Any]) -> Settings:
+    """The settings. Ends the process with 2 when they cannot be used."""
+    try:
+        return from_process(argv, vendors(known_providers()))
+    except (SettingsError, TomlError) as error:
+        leave(str(error), USAGE)
+
+
+def run(argv: Mapping[str, Any], work: Callable[[Office], Awaitable[T]], *, makes: bool = False) -> T:
+    """What `work` returns. Its errors end the process with one line and a code that says what kind they are.
+
+    `makes`: the command may be the first ever, so the schema is brought forward.
+    """
+    settings = settings_of(argv)
+
+    async def inside() -> T:
+        async with _open(settings, makes) as office:
+            return await work(office)
+
+    try:
+        return asyncio.run(inside())
+    except NotFound as error:
+        leave(error.message, NOT_FOUND)
+    except BadRequest as error:
+        leave(error.message, USAGE)
+    except (Unavailable, OSError, SQLAlchemyError) as error:
+        leave(_why(error), UNREACHABLE)
+    except TollwayError as error:
+        leave(error.message, WRONG)
+
+
+def leave(message: str, code: int) -> NoReturn:
+    """End the process with one line on the error output."""
+    click.echo(f"tollway: {' '.join(message.split())}", err=True)
+    sys.exit(code)
+
+
+@asynccontextmanager
+async def _open(settings: Settings, makes: bool) -> AsyncIterator[Office]:
+    clock = SystemClock()
+    own_file = settings.data_dir / "tollway.db"
+    if settings.database_url == "sqlite://" and not makes and not own_file.exists():
+        raise Unavailable(f"there is no database in {settings.data_dir}: start `tollway serve` first")
+    try:
+        database = sql.open(settings.database_url, settings.data_dir)
+    except (ValueError, ArgumentError) as error:
+        leave(f"TOLLWAY_DATABASE_URL: {error}", USAGE)
+    try:
+        if makes:
+            await database.migrate()
+        rules = KeyRules(settings.keys.days or None, most_active=None, limits=settings.keys.limits)
+        keys = ApiKeys(database, clock, rules)
+        ledger = Ledger(database, settings.data_dir, clock)
+        yield Office(settings, clock, database, keys, Users(database, clock, keys), ledger)
+    finally:
+        await database.close()
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, TollwayError):
+        return error.message
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
+    return f"the database cannot be read ({type(error).__name__})"
+
+
+def operator() -> str:
+    """Who works at this terminal, for the author of a grant."""
+    try:
+        return f"cli:{os.getlogin()}"
+    except OSError:
+        return "cli"
