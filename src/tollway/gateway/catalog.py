@@ -161,6 +161,10 @@ class _Origin:
                 problem = _absurd(dollars) if isinstance(dollars, Decimal) else ""
                 if problem:
                     raise self.sheet.error((*self.place, "price", name, *([key] if key else [])), problem)
+        if row.long_context_over is not None and row.long_context_over <= 0:
+            raise self.sheet.error((*self.place, "price", "long_context_over"), "must be above zero")
+        if row.long_context_over is None and not (row.long_input is None and row.long_output is None):
+            raise self.sheet.error((*self.place, "price", "long_context_over"), "is missing beside a long price")
         if not (row.input or row.output or row.per_image):
             raise self.sheet.error((*self.place, "price"), "has no price: nothing is sold for nothing")
         return Price(version=self.version, **msgspec.structs.asdict(row))
