@@ -63,6 +63,10 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tls_key: str = ""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
+    def __repr__(self) -> str:
+        """Without the database URL, which may hold a password."""
+        return f"Server({self.host}:{self.port})"
+
 
 class Upstream(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[upstream]`: the wire to providers; a channel may state its own timeouts."""
@@ -273,9 +277,12 @@ def _channels(sources: _Sources, vendors: Sequence[Vendor], upstream: Upstream) 
 def _stated(row: ChannelRow, place: Place, vendor: Vendor, sources: _Sources, upstream: Upstream) -> Channel:
     error = sources.sheet.error
     variable = row.key_env or ("" if row.key else vendor.key_env)
-    key = row.key or sources.environ.get(variable, "")
+    key = (row.key or sources.environ.get(variable, "")).strip()
+    at_key = (*place, "key_env" if row.key_env else "key")
     if not key and (vendor.needs_key or row.key_env):
-        raise error((*place, "key_env" if row.key_env else "key"), f"no key: set it, or the variable {variable}")
+        raise error(at_key, f"no key: set it, or the variable {variable}")
+    if not _is_sendable(key):
+        raise error(at_key, _UNSENDABLE)
     base_url = row.base_url or sources.environ.get(vendor.base_env, "") or vendor.base_url
     problem = _bad_url(base_url)
     if problem:
@@ -305,8 +312,14 @@ def _by_itself(vendor: Vendor, environ: Mapping[str, str], upstream: Upstream) -
     problem = _bad_url(base_url)
     if problem:
         raise SettingsError(f"{vendor.base_env}: {problem}")
+    if not _is_sendable(key):
+        raise SettingsError(f"{vendor.key_env}: {_UNSENDABLE}")
     times = {name: getattr(upstream, name) for name in _TIMES}
     return Channel(id=ChannelId(vendor.name), provider=vendor.name, base_url=base_url.rstrip("/"), key=key, **times)
+
+
+def _is_sendable(key: str) -> bool:
+    return key.isascii() and (key.isprintable() or not key)
 
 
 def _bad_url(url: str) -> str:
@@ -341,6 +354,7 @@ def _findings(sources: _Sources, vendors: Sequence[Vendor]) -> list[Finding]:
     return found
 
 
+_UNSENDABLE = "the key holds characters that no header can carry"
 _TIMES = ("connect_timeout_s", "first_byte_timeout_s", "idle_timeout_s", "total_timeout_s")
 _SECTIONS: dict[str, type[Any]] = {
     "server": Server,

@@ -3,6 +3,7 @@
 from decimal import ROUND_CEILING, Decimal
 from fractions import Fraction
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -134,8 +135,6 @@ def test_what_is_affordable_is_the_most_that_is_covered(price, tokens, most, ans
 
 @given(usages(), cards(), st.sampled_from(["cache_read", "output_total", "images"]))
 def test_using_more_never_costs_less(usage, price, name):
-    import msgspec
-
     extra = {name: getattr(usage, name) + 7}
     if name == "cache_read":
         extra["input_total"] = usage.input_total + 7

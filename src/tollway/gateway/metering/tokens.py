@@ -50,9 +50,10 @@ def upper_bound(body_bytes: int) -> int:
 def count_request(request: ChatRequest, model: Model, exact: bool = False) -> int:
     """Prompt tokens of a question as `model` will count them: text, overheads of the format, media.
 
-    Pure, and slow for large questions: above some 64 KiB call it in a thread. `exact` is for count endpoints.
+    Leans to the safe side where vendors' bills vary; `exact`, for count endpoints, does not, and takes longer.
+    Pure: for bodies above some 64 KiB, or when `exact`, call it in a thread.
     """
-    tally = _Words(model)
+    tally = _Words(model, worst=not exact)
     for message in request.messages:
         tally.message(message)
     tally.tools(request)
@@ -65,8 +66,8 @@ def count_request(request: ChatRequest, model: Model, exact: bool = False) -> in
 class _Words:
     """Everything in a question that is text, and the tokens of everything that is not."""
 
-    def __init__(self, model: Model) -> None:
-        self._model = model
+    def __init__(self, model: Model, worst: bool) -> None:
+        self._model, self._worst = model, worst
         self.texts: list[str] = []
         self.tokens = _PER_REQUEST.get(model.family, 0)
 
@@ -101,7 +102,7 @@ class _Words:
         if media.text is not None:
             self.texts.append(media.text)
         else:
-            self.tokens += media_tokens(media, self._model)
+            self.tokens += media_tokens(media, self._model, self._worst)
 
     def tools(self, request: ChatRequest) -> None:
         """Definitions of tools; each family puts its own frame around them."""
