@@ -78,7 +78,7 @@ def one(argv: Argv, user: str, as_json: bool) -> None:
     show_one(run(argv, work), as_json)
 
 
-@command.command("grant")
+@command.command("grant", context_settings={"ignore_unknown_options": True})
 @click.argument("user")
 @click.argument("amount", type=credits, metavar="CREDITS")
 @click.option("--reason", required=True, help="Why; kept in the journal.")
@@ -88,7 +88,7 @@ def one(argv: Argv, user: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def grant(argv: Argv, /, user: str, amount: NanoUsd, as_json: bool, **note: Any) -> None:
-    """Give a user credits; to take some back, put `--` before a negative number."""
+    """Give a user credits; a negative number takes some back."""
     if not amount:
         raise click.BadParameter("must not be zero", param_hint="CREDITS")
 

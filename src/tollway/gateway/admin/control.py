@@ -51,6 +51,7 @@ def control_app(rooms: Rooms) -> FastAPI:
         version=tollway.__version__,
         docs_url=None,  # its page would load scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,
         dependencies=[Depends(gate)],
     )
     app.include_router(auth_routes.routes(rooms.keys, rooms.clock))

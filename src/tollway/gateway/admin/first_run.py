@@ -51,7 +51,7 @@ async def first_run(
     def keep(tx: Transaction) -> bool:
         if any(users.taken(tx, draft.email) for draft, _ in drafts) or not store.note(tx, NOTE, user.id):
             return False  # another process was first, or somebody made these users by hand
-        return all([users.keep(tx, *draft) for draft in drafts])
+        return all(users.keep(tx, *draft) for draft in drafts)
 
     draft = write_draft(data_dir, first)
     try:
@@ -79,22 +79,28 @@ def write_draft(data_dir: Path, first: FirstRun) -> Path:
 
 def welcome(first: FirstRun) -> str:
     """What the first start prints, once: it is the only time the keys are shown."""
-    url, key = first.url, first.api_key
-    question = "Hello!"
+    json = '-H "content-type: application/json"'
     return f"""
-Tollway answers at {url}
+Tollway answers at {first.url}
 
   Admin key   {first.admin_key}
-  API key     {key}   (with a small test credit)
+  API key     {first.api_key}   (with a small test credit)
 
-These are shown once and kept in first-run.json in the data folder. Try them (the echo model needs no provider):
+They are shown this once, and kept in first-run.json in the data folder. The echo model needs no provider:
 
-curl {url}/v1/chat/completions -H "Authorization: Bearer {key}" -H "Content-Type: application/json" \
-  -d '{{"model": "echo", "messages": [{{"role": "user", "content": "{question}"}}]}}'
+{_curl(first, "/v1/chat/completions", f'-H "authorization: Bearer {first.api_key}" {json}', _CHAT)}
 
-curl {url}/v1/messages -H "x-api-key: {key}" -H "anthropic-version: 2023-06-01" -H "Content-Type: application/json" \
-  -d '{{"model": "echo", "max_tokens": 100, "messages": [{{"role": "user", "content": "{question}"}}]}}'
+{_curl(first, "/v1/messages", f'-H "x-api-key: {first.api_key}" -H "anthropic-version: 2023-06-01" {json}', _MESSAGES)}
 
-curl {url}/v1beta/models/echo:generateContent -H "x-goog-api-key: {key}" -H "Content-Type: application/json" \
-  -d '{{"contents": [{{"role": "user", "parts": [{{"text": "{question}"}}]}}]}}'
+{_curl(first, "/v1beta/models/echo:generateContent", f'-H "x-goog-api-key: {first.api_key}" {json}', _GEMINI)}
 """
+
+
+_CHAT = '{"model": "echo", "messages": [{"role": "user", "content": "Hello!"}]}'
+_MESSAGES = '{"model": "echo", "max_tokens": 100, "messages": [{"role": "user", "content": "Hello!"}]}'
+_GEMINI = '{"contents": [{"role": "user", "parts": [{"text": "Hello!"}]}]}'
+
+
+def _curl(first: FirstRun, path: str, headers: str, body: str) -> str:
+    """One command on one line, so that it survives any copying."""
+    return f"curl {first.url}{path} {headers} -d '{body}'"
