@@ -176,24 +176,24 @@ def fallbacks(catalog: Catalog, sheet: Sheet | None) -> list[Finding]:
             if target is not None and target.id != model.id:
                 continue
             message = f"falls back to {name}, " + ("which is not on sale" if target is None else "itself")
-            where = _where(sheet, ("fallbacks", model.id)) or _where(sheet, _row(sheet, "models", model.id))
+            where = _where(sheet, _fallbacks_place(sheet, model.id))
             findings.append(Finding(Level.ERROR, f"model {model.id}", message, where, "name a model on sale"))
     return findings
 
 
-async def reach(found: Sequence[Channel], probe: Probe | None) -> list[Finding]:
+async def reach(found: Sequence[Channel], probe: Probe | None, limit_s: float = PROBE_S) -> list[Finding]:
     """Call every channel at once and hear what it says."""
     if probe is None:
         return []
-    return list(await asyncio.gather(*(_reach(channel, probe) for channel in found)))
+    return list(await asyncio.gather(*(_reach(channel, probe, limit_s) for channel in found)))
 
 
-async def _reach(channel: Channel, probe: Probe) -> Finding:
+async def _reach(channel: Channel, probe: Probe, limit_s: float) -> Finding:
     what = f"channel {channel.id}"
     try:
-        problem = await asyncio.wait_for(probe(channel), PROBE_S)
+        problem = await asyncio.wait_for(probe(channel), limit_s)
     except TimeoutError:
-        problem = f"gave no answer within {PROBE_S:g} s"
+        problem = f"gave no answer within {limit_s:g} s"
     except (OSError, UpstreamError) as error:
         problem = f"cannot be reached: {error}"
     if problem:
@@ -205,6 +205,13 @@ def _row(sheet: Sheet | None, table: str, id: str) -> Place:
     """Where the operator's row of that id stands; empty when there is none."""
     rows: Iterable[Mapping[str, object]] = sheet.values.get(table, ()) if sheet is not None else ()
     return next(((table, at) for at, row in enumerate(rows) if row.get("id") == id), ())
+
+
+def _fallbacks_place(sheet: Sheet | None, id: str) -> Place:
+    if sheet is not None and id in sheet.values.get("fallbacks", {}):
+        return ("fallbacks", id)
+    row = _row(sheet, "models", id)
+    return (*row, "fallbacks") if row else ()
 
 
 def _where(sheet: Sheet | None, place: Place) -> str:
