@@ -67,7 +67,10 @@ class LedgerAgainstModel(RuleBasedStateMachine):
 
     @rule(target=holds, user=USERS, ceiling=AMOUNTS)
     def try_hold(self, user: UserId, ceiling: int) -> Any:
-        hold = self.ledger.try_hold(user, nano(ceiling), new_call())
+        async def draw() -> Hold | None:
+            return self.ledger.try_hold(user, nano(ceiling), new_call())
+
+        hold = self.do(draw())
         if hold is None:
             return multiple()
         assert ceiling <= self.purse[user]

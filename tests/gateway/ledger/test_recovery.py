@@ -112,6 +112,37 @@ async def test_the_owner_of_a_lost_lease_learns_of_it_and_leases_anew(books: Boo
     assert await books.differences() == []
 
 
+async def test_a_lease_not_renewed_in_time_is_renewed_before_it_is_drawn_on_again(books: Books) -> None:
+    await books.give(1_000)
+    async with books.open() as ledger:
+        call = new_call()
+        (await ledger.hold(ANN, nano(1_000), call)).settle(bill(call, 0))
+        books.clock.at_s += 55
+        second = new_call()
+        assert ledger.try_hold(ANN, nano(1_000), second) is None
+        (await asyncio.wait_for(ledger.hold(ANN, nano(1_000), second), 5)).settle(bill(second, 1))
+        assert await books.one("SELECT expires_at FROM leases") == books.clock.now_s() + 60
+    assert await books.differences() == []
+
+
+async def test_a_ledger_closed_while_the_database_is_away_leaves_its_calls_to_the_next_start(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await books.give(1_000)
+    database = Flaky(books)
+    ledger = Ledger(database, books.folder / "serve", books.clock)
+    await ledger.start()
+    monkeypatch.setattr(sys.modules[Ledger.__module__], "CLOSE_S", 0.05)
+    call = new_call()
+    hold = await ledger.hold(ANN, nano(300), call)
+    database.away = True
+    hold.settle(bill(call, 200))
+    await ledger.close()
+    async with books.open("serve") as heir:
+        assert (await heir.balance(ANN)).left == 800
+    assert await books.differences() == []
+
+
 async def test_leases_in_use_are_renewed_and_idle_ones_are_returned(books: Books) -> None:
     await books.give(1_000)
     async with books.open() as ledger:

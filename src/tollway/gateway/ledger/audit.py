@@ -32,12 +32,24 @@ CHECKS: tuple[tuple[str, str], ...] = (
     ),
     (
         "call {0} has {1} terminal entries",
-        "SELECT ref, COUNT(*) FROM entries WHERE kind = 'settle' GROUP BY ref HAVING COUNT(*) > 1",
+        "SELECT ref, COUNT(*) FROM entries WHERE kind IN ('settle', 'late') GROUP BY ref HAVING COUNT(*) > 1",
     ),
     (
         "call {0} has an entry and no receipt",
         "SELECT e.ref FROM entries e LEFT JOIN receipts r ON r.call_id = e.ref"
         " WHERE e.kind IN ('settle', 'late') AND r.call_id IS NULL",
+    ),
+    (
+        "call {0} was charged {1} by its receipt and {2} by its entry",
+        "SELECT r.call_id, r.charge, -SUM(p.amount) FROM receipts r JOIN entries e ON e.ref = r.call_id"
+        " JOIN postings p ON p.entry_id = e.id JOIN accounts a ON a.id = p.account_id"
+        " WHERE e.kind IN ('settle', 'late') AND a.owner <> 'hub' GROUP BY r.call_id, r.charge"
+        " HAVING r.charge <> -SUM(p.amount)",
+    ),
+    (
+        "the providers are owed {0}, the receipts say {1}",
+        "SELECT a.balance, r.cost FROM accounts a, (SELECT COALESCE(SUM(cost), 0) AS cost FROM receipts) r"
+        " WHERE a.owner = 'hub' AND a.kind = 'provider_payable' AND a.balance <> r.cost",
     ),
     (
         "the receipts of {0} charge {1}, its accounts paid {2}",

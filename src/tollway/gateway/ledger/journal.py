@@ -82,10 +82,9 @@ class Segment:
         self.at = end
         return True
 
-    def remove(self) -> None:
-        """Unmap and delete."""
+    def unmap(self) -> None:
+        """Let the file go; it stays."""
         self._map.close()
-        self.path.unlink(missing_ok=True)
 
 
 def _allocate(handle: int, size: int) -> None:
@@ -100,12 +99,8 @@ class Journal:
     """Writes this process's records; its folder is locked for as long as the process lives."""
 
     def __init__(self, folder: Path) -> None:
-        self.process = secrets.token_hex(8)
-        self._folder = folder / self.process
-        self._folder.mkdir(parents=True, mode=0o700)
-        self._lock = _lock(self._folder)
-        if self._lock is None:
-            raise RuntimeError(f"{self._folder} is new and yet locked")
+        self._folder, self._lock = _new_folder(folder)
+        self.process = self._folder.name
         self._generation = 0
         self._spare: list[Segment] = []
         self._segments: set[Segment] = set()
@@ -130,11 +125,10 @@ class Journal:
     def close(self, *, remove: bool) -> None:
         """Let go of the folder. Removed only when everything in it is in the database."""
         for segment in (*self._segments, *self._spare):
-            segment.remove() if remove else None
-        if self._lock is not None:
-            os.close(self._lock)
+            segment.unmap()
         if remove:
             shutil.rmtree(self._folder, ignore_errors=True)
+        os.close(self._lock)
 
     def _rotate(self, payload: int) -> Segment:
         full, self._current = self._current, self._next(max(SEGMENT_BYTES, payload + HEAD.size + FRAME.size))
@@ -157,7 +151,8 @@ class Journal:
         if len(self._spare) < SPARES and segment.size == SEGMENT_BYTES:
             self._spare.append(segment)
         else:
-            segment.remove()
+            segment.unmap()
+            segment.path.unlink()
 
 
 class DeadJournal:
@@ -185,6 +180,17 @@ def dead_journals(folder: Path) -> Iterator[DeadJournal]:
         lock = _lock(left) if left.is_dir() else None
         if lock is not None:
             yield DeadJournal(left, lock)
+
+
+def _new_folder(folder: Path) -> tuple[Path, int]:
+    """A folder of our own and its lock; another's start may mistake a new one for a dead one, so try again."""
+    for _ in range(9):
+        made = folder / secrets.token_hex(8)
+        made.mkdir(parents=True, mode=0o700)
+        lock = _lock(made)
+        if lock is not None:
+            return made, lock
+    raise OSError(f"no folder made in {folder} stays ours")
 
 
 def _lock(folder: Path) -> int | None:

@@ -26,6 +26,7 @@ __all__ = ["Balance", "FolderInUse", "Hold", "Ledger"]
 
 TEND_S = 5.0
 SWEEP_S = 30.0
+CLOSE_S = 10.0
 BACKLOG_S = 10.0
 """How long a call waits for books that are too far behind."""
 
@@ -82,7 +83,10 @@ class Ledger:
     # ------------------------------------------------------------ holding
 
     def try_hold(self, user: UserId, ceiling: NanoUsd, call: CallId) -> Hold | None:
-        """Set `ceiling` aside without waiting; None when only `hold` can tell."""
+        """Set `ceiling` (0 or more) aside without waiting; None when only `hold` can tell.
+
+        Raises Unavailable when the journal cannot take the record (a full disk).
+        """
         account, writer = self._accounts.get(user), self._writer
         lease = account.lease if account is not None else None
         if account is None or lease is None or writer is None or lease.free < ceiling or writer.full:
@@ -103,14 +107,16 @@ class Ledger:
 
         Raises CreditsExhausted when the user cannot pay so much, Unavailable when the books cannot be reached.
         """
+        if ceiling < 0:
+            raise ValueError("a hold cannot be negative")
         account = self._accounts.get(user)
         if account is None:
             account = self._accounts[user] = Account(user, self._clock.now_s())
-        await self._catch_up()
         arrived = account.asked
         account.waiting += ceiling
         try:
             while (hold := self.try_hold(user, ceiling, call)) is None:
+                await self._catch_up()
                 # Only an answer to a request made after we came can say that there is not enough.
                 if account.answered > arrived and account.left < ceiling:
                     raise CreditsExhausted(account.left, ceiling)
@@ -189,19 +195,30 @@ class Ledger:
         return await self._database.write(functools.partial(store.sweep, process=process, now=now_s))
 
     async def close(self) -> None:
-        """Write everything, return all leased credit, remove the journal; calls still in flight keep theirs."""
+        """Write everything, return all leased credit, remove the journal.
+
+        Calls still in flight keep theirs, and when the database is away everything stays: the next start replays it.
+        """
         if self._tending is not None:
             self._tending.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self._settle_up()
+        except (TimeoutError, Unavailable):
+            log.warning("the ledger closes with calls or credit still in its journal; the next start replays them")
         if self._writer is not None and self._journal is not None:
-            await self._writer.flush()
-            for account in self._accounts.values():
-                await self._return(account)
             await self._writer.close()
-            self._journal.close(remove=not any(a.lease is not None for a in self._accounts.values()))
+            owing = any(account.lease is not None for account in self._accounts.values())
+            self._journal.close(remove=not owing and not self._writer.pending)
         if self._lock is not None:
             os.close(self._lock)
+
+    async def _settle_up(self) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await self.flush()
+        for account in self._accounts.values():
+            await self._return(account)
 
     async def _tend(self) -> None:
         while True:
@@ -256,14 +273,14 @@ class Ledger:
         account.spent, account.asked_at_s = 0, now_s
         taken = await self._database.write(functools.partial(store.take, wish=wish))
         account.rest = taken.rest
-        if taken.amount < 0:
+        if taken.amount == store.LOST:
             account.lease = None
             return
-        if lease is None and taken.fence:
-            lease = account.lease = Lease(name, taken.fence, now_s)
-        if lease is not None and taken.amount:
+        if taken.fence:
+            if lease is None:
+                lease = account.lease = Lease(name, taken.fence, now_s)
             lease.free += taken.amount
-            lease.trusted_until_s = max(lease.trusted_until_s, now_s + TRUST_S)
+            lease.trusted_until_s = now_s + TRUST_S
         account.answered = number
 
     async def _return(self, account: Account) -> None:

@@ -2,8 +2,8 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -22,6 +22,9 @@ WHOLE = msgspec.json.Encoder().encode
 READ = msgspec.json.Decoder(Receipt).decode
 
 
+LOST = -1
+
+
 class Doubt(Exception):
     """Some of the calls are in the books already: the transaction must run again, looking at each."""
 
@@ -30,7 +33,9 @@ class Taken(NamedTuple):
     """What a lease request brought."""
 
     amount: int
+    """`LOST` when the lease is no longer ours."""
     fence: int
+    """0 when nothing was taken and nothing renewed."""
     rest: int
     """What the user's own accounts still hold after it."""
 
@@ -108,10 +113,13 @@ def post(tx: Transaction, entries: Sequence[Entry]) -> None:
         "INSERT INTO entries (id, kind, ref, at, author, reason) VALUES (:id, :kind, :ref, :at, :author, :reason)", rows
     )
     tx.many("INSERT INTO postings (entry_id, account_id, amount) VALUES (:entry, :account, :amount)", lines)
-    tx.many(
-        "UPDATE accounts SET balance = balance + :amount WHERE id = :id",
-        [{"id": where, "amount": amount} for where, amount in sorted(moved.items()) if amount],
-    )
+    _move(tx, moved)
+
+
+def _move(tx: Transaction, moved: Mapping[int, int]) -> None:
+    """Change balances, always in the same order, so that two processes never wait for each other."""
+    changes = [{"id": where, "amount": amount} for where, amount in sorted(moved.items()) if amount]
+    tx.many("UPDATE accounts SET balance = balance + :amount WHERE id = :id", changes)
 
 
 def balances(tx: Transaction, user: UserId) -> dict[str, tuple[int, int]]:
@@ -176,7 +184,7 @@ def take(tx: Transaction, wish: Wish) -> Taken:
     """Open a lease or add to it, never more than the user's accounts hold."""
     there = sum(balance for kind, (_, balance) in balances(tx, wish.user).items() if kind in SOURCES)
     if there < wish.need:
-        return Taken(0, wish.fence, there)
+        return Taken(0, 0, there)
     amount = min(there, max(wish.need, wish.waiting, min(wish.want, there // 4)))
     parts = draw(tx, wish.user, amount)
     home = account(tx, wish.user, "lease")
@@ -196,7 +204,7 @@ def take(tx: Transaction, wish: Wish) -> Taken:
         plan=plan, promo=promo, topup=topup, expires=wish.expires_at, id=wish.lease, fence=fence,
     )  # fmt: skip
     if not still_ours:
-        return Taken(-1, 0, there)
+        return Taken(LOST, 0, there)
     postings = {number: -part for number, part in parts.values()}
     post(tx, [Entry("lease", wish.lease, wish.at, {**postings, home: amount})])
     return Taken(amount, fence, there - amount)
@@ -260,37 +268,69 @@ def open_leases(tx: Transaction, user: UserId) -> list[LeaseRow]:
 # ---------------------------------------------------------------- calls
 
 
-def settle(tx: Transaction, calls: Sequence[Ended], *, doubtful: bool = False) -> list[Receipt]:
-    """Put terminal entries into the books, each call at most once; the receipts as written.
+def settle(tx: Transaction, calls: Sequence[Ended], *, doubtful: bool = False) -> None:
+    """Put terminal entries into the books, each call at most once.
 
     `doubtful` looks at each call first, for when some may be there already. Raises Doubt when it should have.
+    A charge is an entry of its own, from the lease to the revenue. What the providers are owed is one entry for all
+    the calls of the batch; the part of each is on its receipt.
     """
     if doubtful:
         calls = _unknown(tx, calls)
     homes = _spend(tx, calls)
-    receipts, entries = [], []
-    for lease, fence, receipt in ((call.lease, call.fence, call.receipt) for call in calls):
-        home = homes.get((lease, fence))
-        postings: dict[int, int] = {}
-        written = receipt
-        if home is not None:
-            postings[home] = -receipt.charge_nano_usd
-            postings[REVENUE] = receipt.charge_nano_usd
-        elif receipt.charge_nano_usd:
-            written = _late(tx, receipt)
-        if receipt.provider_cost_nano_usd:
-            postings[PROVIDER_COST] = -receipt.provider_cost_nano_usd
-            postings[PROVIDER_PAYABLE] = receipt.provider_cost_nano_usd
+    rows: list[dict[str, Any]] = []
+    charged, extra = [], []
+    cost = 0
+    for call in calls:
+        receipt, home = call.receipt, homes.get((call.lease, call.fence))
+        if receipt.charge_nano_usd and home is None:
+            receipt = _late(tx, receipt)
+        row = {
+            "call": receipt.id,
+            "user": receipt.user,
+            "key": receipt.key,
+            "at": receipt.started_at_s,
+            "charge": receipt.charge_nano_usd,
+            "cost": receipt.provider_cost_nano_usd,
+            "reason": receipt.reason.value,
+            "body": WHOLE(receipt).decode(),
+            "home": home,
+        }
+        rows.append(row)
+        if home is not None and receipt.charge_nano_usd:
+            charged.append(row)
+        cost += receipt.provider_cost_nano_usd
         if receipt.overrun_nano_usd:
-            postings[ABSORBED_LOSS] = -receipt.overrun_nano_usd
-            postings[REVENUE] = postings.get(REVENUE, 0) + receipt.overrun_nano_usd
-        if any(postings.values()):
-            ended_at = receipt.started_at_s + receipt.duration_ms / 1000
-            entries.append(Entry("settle", receipt.id, ended_at, postings))
-        receipts.append(written)
-    _keep(tx, receipts)
-    post(tx, entries)
-    return receipts
+            over = {ABSORBED_LOSS: -receipt.overrun_nano_usd, REVENUE: receipt.overrun_nano_usd}
+            extra.append(Entry("overrun", receipt.id, receipt.started_at_s, over))
+    if tx.many(KEEP, rows) != len(rows):
+        raise Doubt
+    if cost:
+        owed = {PROVIDER_COST: -cost, PROVIDER_PAYABLE: cost}
+        extra.append(Entry("cost", rows[-1]["call"], rows[-1]["at"], owed, reason=f"{len(rows)} calls"))
+    _charge(tx, charged)
+    post(tx, extra)
+
+
+KEEP = (
+    "INSERT INTO receipts (call_id, user_id, key_id, at, charge, cost, reason, body)"
+    " VALUES (:call, :user, :key, :at, :charge, :cost, :reason, :body) ON CONFLICT DO NOTHING"
+)
+
+
+def _charge(tx: Transaction, rows: list[dict[str, Any]]) -> None:
+    """An entry for each row: its charge goes from its lease account, `home`, to the revenue."""
+    if not rows:
+        return
+    moved: Counter[int] = Counter()
+    for number, row in enumerate(rows, start=numbers(tx, "entry", len(rows))):
+        row["id"] = number
+        moved[row["home"]] -= row["charge"]
+        moved[REVENUE] += row["charge"]
+    tx.many("INSERT INTO entries (id, kind, ref, at) VALUES (:id, 'settle', :call, :at)", rows)
+    tx.many("INSERT INTO postings (entry_id, account_id, amount) VALUES (:id, :home, -:charge)", rows)
+    tx.many(f"INSERT INTO postings (entry_id, account_id, amount) VALUES (:id, {REVENUE}, :charge)", rows)
+    _move(tx, moved)
 
 
 def _unknown(tx: Transaction, calls: Sequence[Ended]) -> list[Ended]:
@@ -319,45 +359,19 @@ def _spend(tx: Transaction, calls: Sequence[Ended]) -> dict[tuple[LeaseId, int],
 
 
 def _late(tx: Transaction, receipt: Receipt) -> Receipt:
-    """Settle a call whose lease was taken away: from what the user still has, the rest absorbed."""
+    """Charge a call whose lease was taken away to what the user still has; the rest is an overrun."""
     parts = draw(tx, receipt.user, receipt.charge_nano_usd)
     paid = sum(part for _, part in parts.values())
-    lost = receipt.charge_nano_usd - paid
     postings = {number: -part for number, part in parts.values()}
-    postings |= {REVENUE: receipt.charge_nano_usd, ABSORBED_LOSS: -lost}
-    ended_at = receipt.started_at_s + receipt.duration_ms / 1000
-    post(tx, [Entry("late", receipt.id, ended_at, postings)])
-    if not lost:
+    post(tx, [Entry("late", receipt.id, receipt.started_at_s, {**postings, REVENUE: paid})] if paid else [])
+    if paid == receipt.charge_nano_usd:
         return receipt
     return msgspec.structs.replace(
         receipt,
         charge_nano_usd=NanoUsd(paid),
-        overrun_nano_usd=NanoUsd(receipt.overrun_nano_usd + lost),
+        overrun_nano_usd=NanoUsd(receipt.overrun_nano_usd + receipt.charge_nano_usd - paid),
         note=(receipt.note + " the lease had expired; what was left could not pay for all of it").strip(),
     )
-
-
-def _keep(tx: Transaction, receipts: Sequence[Receipt]) -> None:
-    rows = [
-        {
-            "call": receipt.id,
-            "user": receipt.user,
-            "key": receipt.key,
-            "at": receipt.started_at_s,
-            "charge": receipt.charge_nano_usd,
-            "cost": receipt.provider_cost_nano_usd,
-            "reason": receipt.reason.value,
-            "body": WHOLE(receipt).decode(),
-        }
-        for receipt in receipts
-    ]
-    written = tx.many(
-        "INSERT INTO receipts (call_id, user_id, key_id, at, charge, cost, reason, body)"
-        " VALUES (:call, :user, :key, :at, :charge, :cost, :reason, :body) ON CONFLICT DO NOTHING",
-        rows,
-    )
-    if written != len(rows):
-        raise Doubt
 
 
 def receipt(tx: Transaction, call: CallId, user: UserId) -> Receipt | None:

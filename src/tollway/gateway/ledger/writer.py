@@ -47,13 +47,20 @@ class Writer:
         return len(self._queue) >= MOST or self.broken is not None
 
     def held(self, call: CallId, user: UserId, amount: NanoUsd, at_s: float, lease: LeaseId) -> Segment:
-        """Record a hold; raises OSError when the disk is full, and then there is no hold."""
-        return self._journal.append(Held(call, user, amount, at_s, lease))
+        """Record a hold. Raises Unavailable when the disk is full, and then there is no hold."""
+        try:
+            return self._journal.append(Held(call, user, amount, at_s, lease))
+        except OSError as error:
+            raise Unavailable(f"the journal takes no more records: {error.strerror}") from error
 
     def ended(self, ended: Ended, lease: Lease, held_in: Segment) -> None:
         """Record how a call ended, and see that the database learns of it."""
-        segment = self._journal.append(ended)
-        self._journal.done(held_in)
+        try:
+            segment = self._journal.append(ended)
+            self._journal.done(held_in)
+        except OSError as error:  # what was delivered is owed, so it goes on to the database without a record
+            log.error("the journal takes no more records: %s", error.strerror)
+            segment = held_in
         self._queue.append((ended, lease, segment))
         self.pending[ended.receipt.id] = ended.receipt
         self._put += 1
