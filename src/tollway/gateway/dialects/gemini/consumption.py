@@ -26,29 +26,34 @@ class UsageMetadata(msgspec.Struct, frozen=True, rename="camel", gc=False):
     candidates_tokens_details: list[Detail] | None = None
 
 
+_NONE = (0, 0)
+
+
 def read_usage(seen: UsageMetadata, images: int = 0, searches: int = 0) -> Usage:
     """Our count. `images` are the pictures delivered, `searches` the web searches run for the answer."""
     thoughts = seen.thoughts_token_count or 0
-    image_in, audio_in = _modalities(seen.prompt_tokens_details)
-    image_out, audio_out = _modalities(seen.candidates_tokens_details)
+    image_in, audio_in = _modalities(seen.prompt_tokens_details) if seen.prompt_tokens_details else _NONE
+    image_out, audio_out = _modalities(seen.candidates_tokens_details) if seen.candidates_tokens_details else _NONE
     return Usage(
-        input_total=(seen.prompt_token_count or 0) + (seen.tool_use_prompt_token_count or 0),
-        cache_read=seen.cached_content_token_count or 0,
-        image_in=image_in,
-        audio_in=audio_in,
-        output_total=(seen.candidates_token_count or 0) + thoughts,
-        reasoning=thoughts,
-        image_out=image_out,
-        audio_out=audio_out,
-        images=images,
-        tool_calls=(("web_search", searches),) if searches else (),
+        (seen.prompt_token_count or 0) + (seen.tool_use_prompt_token_count or 0),
+        seen.cached_content_token_count or 0,
+        0,
+        0,
+        image_in,
+        audio_in,
+        (seen.candidates_token_count or 0) + thoughts,
+        thoughts,
+        image_out,
+        audio_out,
+        images,
+        (("web_search", searches),) if searches else (),
     )
 
 
-def _modalities(details: list[Detail] | None) -> tuple[int, int]:
+def _modalities(details: list[Detail]) -> tuple[int, int]:
     """(image, audio) tokens."""
     image = audio = 0
-    for detail in details or ():
+    for detail in details:
         if detail.modality == "IMAGE":
             image += detail.token_count or 0
         elif detail.modality == "AUDIO":

@@ -13,8 +13,8 @@ from tollway.gateway.dialects.gemini.spelling import camel, items, text, wrong
 from tollway.gateway.dialects.gemini.tools import ToolNames, read_choice, read_tools, write_choice, write_tools
 from tollway.gateway.dialects.gemini.write_contents import ContentsWriter
 
-MEDIA_MARKERS = (b"nlineData", b"nline_data", b"ileData", b"ile_data", b"\\u00")
-"""The last one stands for keys spelt with escapes."""
+MEDIA_MARKERS = (b'ata"', b"\\u00")
+"""Ends of `inlineData`, `file_data` and their like; the last one stands for keys spelt with escapes."""
 
 _FUNCTIONS_ONLY = frozenset({"functionDeclarations", "function_declarations"})
 _UNDERSTOOD = frozenset({"contents", "systemInstruction", "generationConfig", "tools", "toolConfig", "safetySettings"})
@@ -23,69 +23,52 @@ _HARMS = ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
 _ALL_OFF = [{"category": f"HARM_CATEGORY_{harm}", "threshold": "OFF"} for harm in _HARMS]
 
 
-class _Limits(msgspec.Struct, frozen=True, rename="camel"):
-    """What of generationConfig must be known early."""
+class _Limits(msgspec.Struct, frozen=True, gc=False):
+    """What of generationConfig must be known early, in both spellings."""
 
-    max_output_tokens: int | None = None
-    candidate_count: int | None = None
-
-
-class _SnakeLimits(msgspec.Struct, frozen=True):
-    max_output_tokens: int | None = None
-    candidate_count: int | None = None
+    max_output: int | None = msgspec.field(name="maxOutputTokens", default=None)
+    answers: int | None = msgspec.field(name="candidateCount", default=None)
+    snake_max_output: int | None = msgspec.field(name="max_output_tokens", default=None)
+    snake_answers: int | None = msgspec.field(name="candidate_count", default=None)
 
 
-_read_limits = msgspec.json.Decoder(_Limits, strict=False).decode
-_read_snake_limits = msgspec.json.Decoder(_SnakeLimits, strict=False).decode
+_NO_LIMITS = _Limits()
+_read_limits = msgspec.json.Decoder(_Limits | None, strict=False).decode
 _tool_keys = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
 _open_config = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def envelope(body: Body, path: PathArgs) -> Envelope:
     """Model and stream from the path, limits from the body. Raises BadRequest naming a wrong limit."""
-    given = path.get("model", "")
-    max_output, answers = _limits(_get(body, "generationConfig", "generation_config"))
-    contents = bytes(_get(body, "contents", "contents") or b"")
+    config = body.get("generationConfig") or body.get("generation_config")
+    max_output, answers = (None, None) if config is None else _limits(config)
+    contents = bytes(body.get("contents", b""))
+    tools = body.get("tools")
     return Envelope(
-        model=given.removeprefix("models/") or None,
-        stream=path.get("action") == "streamGenerateContent",
-        max_output=max_output,
-        answers=answers or 1,
-        media=any(marker in contents for marker in MEDIA_MARKERS),
-        server_tools=_asks_server_tools(body.get("tools")),
+        path.get("model", "").removeprefix("models/") or None,
+        path.get("action") == "streamGenerateContent",
+        max_output,
+        answers or 1,
+        media=b'ata"' in contents or (b"\\" in contents and b"\\u00" in contents),
+        server_tools=tools is not None and _asks_server_tools(tools),
     )
 
 
-def _get(body: Body, name: str, other: str) -> Any:
-    value = body.get(name)
-    return body.get(other) if value is None else value
-
-
 def _limits(config: Any) -> tuple[int | None, int | None]:
-    if config is None:
-        return None, None
-    raw = config if isinstance(config, msgspec.Raw) else msgspec.Raw(msgspec.json.encode(config))
-    if bytes(raw) == b"null":
-        return None, None
     try:
-        found: _Limits | _SnakeLimits = _read_limits(raw)
-        if b"_" in bytes(raw):
-            snake = _read_snake_limits(raw)
-            max_output = found.max_output_tokens if found.max_output_tokens is not None else snake.max_output_tokens
-            answers = found.candidate_count if found.candidate_count is not None else snake.candidate_count
-        else:
-            max_output, answers = found.max_output_tokens, found.candidate_count
-    except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
+        found = _read_limits(config) or _NO_LIMITS
+    except (msgspec.DecodeError, RecursionError) as error:
         raise BadRequest(f"generationConfig: {error}", field="generationConfig") from error
-    for name, value in (("maxOutputTokens", max_output), ("candidateCount", answers)):
-        if value is not None and value < 1:
-            raise wrong(f"generationConfig.{name}", "must be positive")
+    max_output = found.snake_max_output if found.max_output is None else found.max_output
+    answers = found.snake_answers if found.answers is None else found.answers
+    if max_output is not None and max_output < 1:
+        raise wrong("generationConfig.maxOutputTokens", "must be positive")
+    if answers is not None and answers < 1:
+        raise wrong("generationConfig.candidateCount", "must be positive")
     return max_output, answers
 
 
 def _asks_server_tools(tools: Any) -> bool:
-    if tools is None:
-        return False
     try:
         return any(name not in _FUNCTIONS_ONLY for tool in _tool_keys(tools) for name in tool)
     except (msgspec.DecodeError, TypeError, RecursionError):

@@ -22,7 +22,6 @@ from tollway.core.stream import (
     ToolStart,
     UsageSeen,
 )
-from tollway.core.usage import Usage
 from tollway.gateway.dialects.gemini.answer import AnswerPart, Candidate, Grounding, blocked, decode
 from tollway.gateway.dialects.gemini.consumption import UsageMetadata, read_usage
 from tollway.gateway.dialects.gemini.error import fault_of
@@ -51,13 +50,13 @@ class _Told:
 class GeminiDecoder:
     """Frames in, events out. Google sends no last frame: a stream is whole when each candidate gave its reason."""
 
-    __slots__ = ("_candidates", "_ended", "_images", "_said", "_started", "_usage")
+    __slots__ = ("_candidates", "_ended", "_images", "_said", "_searches", "_started", "_usage")
 
     def __init__(self) -> None:
         self._started = self._ended = self._said = False
         self._candidates: dict[int, _Told] = {}
         self._usage: UsageMetadata | None = None
-        self._images = 0
+        self._images = self._searches = 0
 
     def frame(self, frame: Frame) -> list[StreamEvent]:
         """The events one frame tells."""
@@ -84,11 +83,8 @@ class GeminiDecoder:
         usage = answer.usage_metadata
         if usage is not None and usage != self._usage:
             self._usage = usage
-            events.append(UsageSeen(self._count(usage)))
+            events.append(UsageSeen(read_usage(usage, self._images, self._searches)))
         return events
-
-    def _count(self, usage: UsageMetadata) -> Usage:
-        return read_usage(usage, self._images, sum(told.searches for told in self._candidates.values()))
 
     def _fail(self, status: int, code: str, message: str) -> list[StreamEvent]:
         self._ended = True
@@ -157,7 +153,9 @@ class GeminiDecoder:
 
     def _ground(self, grounding: Grounding, index: int, told: _Told, events: list[StreamEvent]) -> None:
         """Sources; Google may repeat them chunk after chunk. Offsets are known while the text is plain ASCII."""
-        told.searches = max(told.searches, len(grounding.web_search_queries or ()))
+        searches = max(told.searches, len(grounding.web_search_queries or ()))
+        self._searches += searches - told.searches
+        told.searches = searches
         texts = [] if told.wide else ["." * told.characters]
         for _, citation in read_grounding(grounding, texts):
             if citation not in told.cited:
