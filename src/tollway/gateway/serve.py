@@ -21,6 +21,7 @@ def run(settings: Settings) -> int:
     logging.basicConfig(
         level=settings.server.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     factory = _loop_factory()
     with asyncio.Runner(loop_factory=factory) as runner:
         return runner.run(_serve(settings))

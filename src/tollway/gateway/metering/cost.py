@@ -1,6 +1,7 @@
 """What an answer cost: exact whole-number arithmetic, rounded upward once at the very end."""
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from tollway.core.model import Price, Rates
@@ -63,16 +64,20 @@ def cost(usage: Usage, price: Price) -> Bill:
 
 def _units(usage: Usage, rates: Rates) -> int:
     """Cost in the card's own unit. Plain text with cache reads, by far the most common, takes the short way."""
-    read = usage.cache_read
-    fresh = usage.input_total - read
-    if (
+    if _is_plain(usage):
+        read = usage.cache_read
+        return (usage.input_total - read) * rates.input + read * rates.cache_read + usage.output_total * rates.output
+    return _units_of_all(usage, rates)
+
+
+def _is_plain(usage: Usage) -> bool:
+    """Text in, text out, at most with cache reads, and figures that agree with one another."""
+    return (
         not (usage.cache_write_5m or usage.cache_write_1h or usage.image_in or usage.audio_in)
         and not (usage.image_out or usage.audio_out or usage.images or usage.tool_calls)
-        and read >= 0 <= fresh
+        and 0 <= usage.cache_read <= usage.input_total
         and usage.output_total >= 0
-    ):
-        return fresh * rates.input + read * rates.cache_read + usage.output_total * rates.output
-    return _units_of_all(usage, rates)
+    )
 
 
 def _units_of_all(usage: Usage, rates: Rates) -> int:
@@ -113,6 +118,8 @@ def split(usage: Usage) -> Split:
 
 def _lines(usage: Usage, price: Price) -> tuple[PriceLine, ...]:
     rates = price.rates_for(usage.input_total)
+    if _is_plain(usage):
+        return _plain_lines(usage, rates)
     by_picture = bool(rates.image) and usage.images > 0
     lines = [
         PriceLine(what, count, _per_million(getattr(rates, what), rates.scale))
@@ -127,6 +134,16 @@ def _lines(usage: Usage, price: Price) -> tuple[PriceLine, ...]:
     return tuple(lines)
 
 
+def _plain_lines(usage: Usage, rates: Rates) -> tuple[PriceLine, ...]:
+    classes = (
+        ("input", usage.input_total - usage.cache_read, rates.input),
+        ("cache_read", usage.cache_read, rates.cache_read),
+        ("output", usage.output_total, rates.output),
+    )
+    return tuple([PriceLine(what, count, _per_million(rate, rates.scale)) for what, count, rate in classes if count])
+
+
+@lru_cache(4096)
 def _per_million(units: int, scale: int) -> str:
     """Units per token as US dollars per million: one unit is 1/`scale` nano-dollar."""
     return _decimal(Decimal(units) / scale / 1000)

@@ -1,8 +1,7 @@
 """What goes to the caller: the head at the first word, the pieces, the end; the books close before the last byte."""
 
 from collections.abc import Callable, Mapping
-
-import msgspec
+from typing import Protocol
 
 from tollway.core.chat import Reasoning, ToolCall
 from tollway.core.errors import Fault
@@ -23,6 +22,28 @@ from tollway.gateway.routing.router import Candidate, Plan
 from tollway.kit.http1.wire import Inbound, Sink
 
 Lines = tuple[tuple[bytes, bytes], ...]
+JSON: Lines = ((b"content-type", b"application/json"),)
+UNBUFFERED: Lines = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
+
+
+class Rooms(Protocol):
+    """What a delivery needs of the gateway."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where holds live."""
+
+    @property
+    def seals(self) -> Seals:
+        """Where seals are remembered."""
+
+    @property
+    def heart(self) -> "Heart":
+        """What keeps idle streams warm."""
+
+    @property
+    def now_s(self) -> Callable[[], float]:
+        """Monotonic seconds."""
 
 
 class Delivery:
@@ -119,8 +140,10 @@ class Delivery:
         assert reply is not None
         self.settlement.first_byte_ms = round((self._now_s() - call.started_s) * 1000)
         self.tried(reply.candidate, 200, call.started_s)
-        content_type = b"application/json" if call.options.get("framing") == "array" else call.dialect.content_type
-        self.sink.head(200, self._head(reply.candidate, content_type))
+        content_type = (
+            JSON if call.options.get("framing") == "array" else ((b"content-type", call.dialect.content_type),)
+        )
+        self.sink.head(200, self._head(reply.candidate, content_type, UNBUFFERED))
         if self._inbound is not None:
             self.sink.on_full(self._inbound.pause, self._inbound.resume)
         self._send(b"".join(self._prologue))
@@ -198,9 +221,9 @@ class Delivery:
         body = reply.data if voice is None else reply.body(self.call, voice)
         if reply.answer is not None:
             self._keep_seals(*reply.thoughts_and_tools())
-        charge = (b"x-tollway-cost", b"%.6f" % credits_of(self.settlement.charge))
+        charge = ((b"x-tollway-cost", b"%.6f" % credits_of(self.settlement.charge)),)
         self.committed = True
-        self.sink.head(200, (*self._head(reply.candidate, b"application/json"), charge), len(body))
+        self.sink.head(200, self._head(reply.candidate, JSON, charge), len(body))
         self.sink.write(body)
         self.sink.end()
 
@@ -232,21 +255,23 @@ class Delivery:
 
     # -- details -----------------------------------------------------------------------------------------------
 
-    def _head(self, candidate: Candidate, content_type: bytes) -> Lines:
-        lines: list[tuple[bytes, bytes]] = [
-            (b"content-type", content_type),
-            (b"x-request-id", self.call.id.encode()),
-            (b"request-id", self.call.id.encode()),
-            (b"x-tollway-model", candidate.model.id.encode()),
-            (b"x-tollway-provider", candidate.provider.name.encode()),
+    def _head(self, candidate: Candidate, content_type: Lines, extra: Lines = ()) -> Lines:
+        call, dropped = self.call, self.settlement.dropped
+        name = call.id.encode()
+        lines = (
+            *content_type,
+            (b"x-request-id", name),
+            (b"request-id", name),
+            *candidate.said_by,
             (b"x-tollway-hold", b"%.6f" % credits_of(self._hold.amount)),
-            (b"x-tollway-credits-remaining", b"%.6f" % credits_of(self._ledger.left(self.call.caller.user))),
-        ]
-        if self.call.envelope.stream:
-            lines += ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
-        if self.settlement.dropped:
-            lines.append((b"x-tollway-dropped", ", ".join(dict.fromkeys(self.settlement.dropped)).encode()))
-        return (*lines, *self._slot.headers(self.call.dialect.family, self.call.arrived_s))
+            (b"x-tollway-credits-remaining", b"%.6f" % credits_of(self._ledger.left(call.caller.user))),
+            *extra,
+        )
+        if dropped:
+            lines += ((b"x-tollway-dropped", ", ".join(dict.fromkeys(dropped)).encode()),)
+        if self._slot.limit is not None:
+            lines += self._slot.headers(call.dialect.family, call.arrived_s)
+        return lines
 
     def _keep_seals(self, thoughts: list[Reasoning], tools: list[ToolCall]) -> None:
         for tool in tools:
@@ -264,12 +289,3 @@ class Heart:
         """Look at every open stream once."""
         for delivery in tuple(self._open):
             delivery.beat(now_s, every_s)
-
-
-class Rooms(msgspec.Struct):
-    """What a delivery needs of the gateway's rooms."""
-
-    ledger: Ledger
-    seals: Seals
-    now_s: Callable[[], float]
-    heart: Heart

@@ -7,7 +7,6 @@ import msgspec
 from tollway.core.errors import Fault, Remedy, Unsupported
 from tollway.gateway.dialect import Body, Edits, Target, Written, close_body
 from tollway.gateway.pipeline.call import Call
-from tollway.gateway.provider import Aim
 from tollway.gateway.routing.router import Candidate
 from tollway.kit.http1.wire import Outbound
 
@@ -31,21 +30,21 @@ def prepare(call: Call, candidate: Candidate, output_limit: int | None) -> Prepa
     `output_limit` lowers the caller's own limit to what his credits cover. Raises Fault with
     Remedy.NEXT_CHANNEL when this candidate's dialect cannot say it: another one may.
     """
-    provider = candidate.provider
-    model = candidate.model
-    target = Target(provider.name, candidate.upstream_model, model.max_output, model.abilities)
+    provider, target = candidate.provider, candidate.target
     passthrough = provider.dialect is call.dialect
-    edits = Edits(candidate.upstream_model, _limit(call, model.max_output, output_limit), call.envelope.stream)
+    limit = _limit(call, target.max_output, output_limit)
+    edits = Edits(candidate.upstream_model, limit, call.envelope.stream)
+    dropped: tuple[str, ...] = ()
     if passthrough:
         written = _NOTHING_WRITTEN
         body = provider.dialect.edit_request(call.body, call.envelope, edits)
-        dropped: tuple[str, ...] = ()
     else:
         written, dropped = _translated(call, candidate, target, edits)
         body = written.body
-    dropped += provider.drops(body, target)
-    body = provider.accent(body, target)
-    return Prepared(_outbound(call, candidate, body, passthrough), passthrough, written, dropped)
+    said = provider.accent(body, target)
+    if said is not body:
+        dropped += provider.drops(body, target)
+    return Prepared(_outbound(call, candidate, said, passthrough), passthrough, written, dropped)
 
 
 def _limit(call: Call, model_max: int, affordable: int | None) -> int | None:
@@ -77,13 +76,12 @@ class CannotSay(Fault):
 
 def _outbound(call: Call, candidate: Candidate, body: Body, passthrough: bool) -> Outbound:
     channel = candidate.channel
-    target = candidate.base_path + candidate.provider.path(Aim(candidate.upstream_model, call.envelope.stream))
     headers = candidate.headers
     if passthrough and call.dialect.passes:
         headers += tuple((name, call.headers[name]) for name in call.dialect.passes if name in call.headers)
     return Outbound(
         origin=candidate.origin,
-        target=target.encode(),
+        target=candidate.paths[call.envelope.stream],
         headers=headers,
         body=close_body(body),
         connect_timeout_s=channel.connect_timeout_s,

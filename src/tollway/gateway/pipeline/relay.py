@@ -10,11 +10,11 @@ from tollway.gateway.catalog import Catalog
 from tollway.gateway.ledger.ledger import Ledger
 from tollway.gateway.limits.rate import RateLimiter
 from tollway.gateway.pipeline.call import Call
-from tollway.gateway.pipeline.delivery import Delivery, Heart, Rooms
+from tollway.gateway.pipeline.delivery import Delivery, Heart
 from tollway.gateway.pipeline.dispatch import Dispatcher
 from tollway.gateway.pipeline.seals import Seals
 from tollway.gateway.pipeline.weigh import weigh
-from tollway.gateway.routing.router import Plan, Router
+from tollway.gateway.routing.router import Plan, Router, plan_of
 from tollway.kit.http1.wire import Sink
 
 
@@ -33,11 +33,6 @@ class Gateway:
     """Monotonic seconds."""
     default_model: str | None
 
-    @property
-    def rooms(self) -> Rooms:
-        """What a delivery needs of all this."""
-        return Rooms(self.ledger, self.seals, self.now_s, self.heart)
-
 
 async def relay(call: Call, gw: Gateway, sink: Sink) -> None:
     """Answer one call. Raises TollwayError when it was refused or failed before its first word."""
@@ -47,7 +42,7 @@ async def relay(call: Call, gw: Gateway, sink: Sink) -> None:
         plan = allowed(gw.router.plan(model, call.id, call.started_s), call, gw)
         weighed = await weigh(call, plan, gw.ledger)
         with weighed.hold:
-            delivery = Delivery(call, plan, weighed.hold, slot, sink, gw.rooms)
+            delivery = Delivery(call, plan, weighed.hold, slot, sink, gw)
             try:
                 await gw.dispatcher.first_to_answer(plan, delivery, weighed.output_limit)
             except TollwayError as error:
@@ -80,15 +75,15 @@ def allowed(plan: Plan, call: Call, gw: Gateway) -> Plan:
     tools = "tools" in call.body
     if tools and "tools" not in plan.model.abilities:
         raise Unsupported(f"the model {plan.model.id!r} cannot use tools", field="tools")
-    if limits.models is None and plan.single_model:
+    media = call.envelope.media
+    if limits.models is None and (not tools or "tools" in plan.able) and (not media or "vision" in plan.able):
         return plan
     ready = tuple(
         one
         for one in plan.candidates
-        if one.model.id == plan.model.id
-        or (gw.limits.allows(limits, one.model.id) and _able(one.model, tools, call.envelope.media))
+        if one.model.id == plan.model.id or (gw.limits.allows(limits, one.model.id) and _able(one.model, tools, media))
     )
-    return Plan(plan.model, ready)
+    return plan_of(plan.model, ready)
 
 
 def _able(model: Model, tools: bool, media: bool) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from tollway.core.errors import CreditsExhausted
 from tollway.core.model import Model
+from tollway.core.money import NanoUsd
 from tollway.gateway.ledger.ledger import Hold, Ledger
 from tollway.gateway.metering.ceiling import MIN_OUTPUT, Worst, affordable_output, ceiling, tool_calls_at_most
 from tollway.gateway.metering.tokens import count_request, upper_bound
@@ -16,6 +17,8 @@ RICH = 1000
 LARGE_BODY = 64 * 1024
 """Bytes above which counting goes to a thread, so that nobody else waits for it."""
 BYTES_PER_TOKEN = 4
+NEVER = 10**18
+"""More nano-dollars than anybody has."""
 
 
 class Weighed:
@@ -31,14 +34,14 @@ class Weighed:
 
 async def weigh(call: Call, plan: Plan, ledger: Ledger) -> Weighed:
     """Hold the worst case over the whole plan. Raises CreditsExhausted."""
-    user = call.caller.user
-    prices = [candidate.model.price for candidate in plan.candidates]
-    if not (call.envelope.media or call.envelope.server_tools):
-        bound = ceiling(prices, _worst(call, plan, upper_bound(call.size), 0))
+    user, envelope = call.caller.user, call.envelope
+    if not (envelope.media or envelope.server_tools):
+        bound = _bound(call, plan)
         if ledger.left(user) >= bound * RICH:
             hold = ledger.try_hold(user, bound, call.id)
             if hold is not None:
                 return Weighed(hold)
+    prices = [candidate.model.price for candidate in plan.candidates]
     tokens = await _counted(call, {candidate.model.family: candidate.model for candidate in plan.candidates}.values())
     worst = _worst(call, plan, tokens, tool_calls_at_most(call.request().tools))
     need = ceiling(prices, worst)
@@ -54,8 +57,21 @@ async def weigh(call: Call, plan: Plan, ledger: Ledger) -> Weighed:
     return Weighed(await ledger.hold(user, ceiling(prices, worst), call.id), limit)
 
 
+def _bound(call: Call, plan: Plan) -> NanoUsd:
+    """More than the worst case, without looking at a single word: a token is never less than one byte."""
+    per_in, per_out = plan.dearest
+    asked, most = call.envelope.max_output, plan.most_output
+    output = most if asked is None or asked > most else asked
+    return NanoUsd(upper_bound(call.size) * per_in + output * call.envelope.answers * per_out + _pictures(plan))
+
+
+def _pictures(plan: Plan) -> int:
+    """Pictures sold by the piece are not tokens: such models are always weighed exactly."""
+    return NEVER if any(candidate.model.price.per_image for candidate in plan.candidates) else 0
+
+
 def _worst(call: Call, plan: Plan, tokens: int, tool_calls: int) -> Worst:
-    most = max(candidate.model.max_output for candidate in plan.candidates)
+    most = plan.most_output
     asked = call.envelope.max_output
     return Worst(tokens, most if asked is None else min(asked, most), call.envelope.answers, tool_calls=tool_calls)
 

@@ -15,11 +15,18 @@ class Health:
     def __init__(self) -> None:
         self._until: dict[ChannelId, float] = {}
 
+    @property
+    def all_well(self) -> bool:
+        """No channel rests."""
+        return not self._until
+
     def usable(self, channel: ChannelId, now_s: float) -> bool:
         """Whether the channel may be tried now (monotonic seconds)."""
-        if not self._until:
+        until_s = self._until.get(channel)
+        if until_s is not None and until_s <= now_s:
+            del self._until[channel]
             return True
-        return self._until.get(channel, 0.0) <= now_s
+        return until_s is None
 
     def rests_until(self, channel: ChannelId) -> float:
         """Monotonic second at which its rest ends; 0 when it is not resting."""

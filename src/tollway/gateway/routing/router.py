@@ -8,11 +8,16 @@ from urllib.parse import urlsplit
 from tollway.core.errors import NoChannelAnswered, RateLimited
 from tollway.core.ids import ChannelId, ModelId
 from tollway.core.model import Channel, Model
-from tollway.gateway.provider import Provider
+from tollway.core.money import round_up_ratio
+from tollway.gateway.dialect import Target
+from tollway.gateway.provider import Aim, Provider
 from tollway.gateway.routing.health import Health
 
+MOST_PLANS = 4096
+"""Orders of candidates remembered at once."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
     """One way to get one model: everything about it that can be worked out before a request comes."""
 
@@ -20,22 +25,42 @@ class Candidate:
     provider: Provider
     model: Model
     upstream_model: str
+    target: Target
     origin: str
-    base_path: str
+    paths: tuple[bytes, bytes]
+    """Request targets for whole answers and for streams."""
     headers: tuple[tuple[bytes, bytes], ...]
+    said_by: tuple[tuple[bytes, bytes], ...]
+    """Response headers that tell the caller who answered."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """The channels that may answer one call, in the order they will be tried."""
 
     model: Model
     candidates: tuple[Candidate, ...]
+    able: frozenset[str]
+    """What every model of the plan can do."""
+    most_output: int
+    """The largest output limit among the candidates' models."""
+    dearest: tuple[int, int]
+    """Nano-dollars that one input and one output token cost at most, margin included, rounded upward each."""
 
-    @property
-    def single_model(self) -> bool:
-        """Whether no fallback model takes part."""
-        return all(candidate.model is self.model for candidate in self.candidates)
+
+def plan_of(model: Model, candidates: tuple[Candidate, ...]) -> Plan:
+    """Work out what a plan's worst case rests on."""
+    models = {candidate.model.id: candidate.model for candidate in candidates}.values()
+    rates = [rates for each in models for rates in (each.price.rates, each.price.long_rates)]
+    ins = [round_up_ratio(each.dearest_in * each.charge_numerator, each.charge_denominator) for each in rates]
+    outs = [round_up_ratio(each.dearest_out * each.charge_numerator, each.charge_denominator) for each in rates]
+    return Plan(
+        model,
+        candidates,
+        frozenset.intersection(*(each.abilities for each in models)) if models else frozenset(),
+        max((each.max_output for each in models), default=0),
+        (max(ins, default=0), max(outs, default=0)),
+    )
 
 
 class Router:
@@ -53,16 +78,25 @@ class Router:
         self._channels = tuple(channel for channel in channels if channel.provider in providers)
         self._providers = providers
         own = {model.id: _tiers(model, self._channels, providers) for model in known.values()}
-        self._plans = {model.id: _with_fallbacks(model, own) for model in known.values()}
-        self._single = {
-            name: Plan(known[name], tiers[0])
-            for name, tiers in self._plans.items()
-            if len(tiers) == 1 and len(tiers[0]) == 1
+        self._tiers = {model.id: _with_fallbacks(model, own) for model in known.values()}
+        self._made: dict[tuple[Candidate, ...], Plan] = {}
+        self._fixed = {
+            name: self._made_of(known[name], tuple(tier[0] for tier in tiers))
+            for name, tiers in self._tiers.items()
+            if tiers and all(len(tier) == 1 for tier in tiers)
         }
+
+    def _made_of(self, model: Model, candidates: tuple[Candidate, ...]) -> Plan:
+        plan = self._made.get(candidates)
+        if plan is None:
+            if len(self._made) >= MOST_PLANS:
+                self._made.clear()
+            plan = self._made[candidates] = plan_of(model, candidates)
+        return plan
 
     def serves(self, model: ModelId) -> bool:
         """Whether any channel, fallbacks included, could answer for this model."""
-        return bool(self._plans.get(model))
+        return bool(self._tiers.get(model))
 
     def plan(self, model: Model, call_id: str, now_s: float) -> Plan:
         """The plan of one call.
@@ -70,10 +104,11 @@ class Router:
         Within a tier the order is a weighted permutation keyed by the call id, so the same call id gives the same
         order. Raises NoChannelAnswered when nothing serves the model, RateLimited when every channel is cooling down.
         """
-        single = self._single.get(model.id)
-        if single is not None and self.health.usable(single.candidates[0].channel.id, now_s):
-            return single
-        tiers = self._plans.get(model.id)
+        if self.health.all_well:
+            fixed = self._fixed.get(model.id)
+            if fixed is not None:
+                return fixed
+        tiers = self._tiers.get(model.id)
         if tiers is None:  # a local engine's model without a row of its own
             tiers = _tiers(model, self._channels, self._providers)
         if not tiers:
@@ -83,7 +118,7 @@ class Router:
         if not ready:
             wake_s = min(self.health.rests_until(one.channel.id) for one in every)
             raise RateLimited("every channel for this model is cooling down", retry_after_s=max(1.0, wake_s - now_s))
-        return Plan(model, ready)
+        return self._made_of(model, ready)
 
 
 def _tiers(model: Model, channels: Sequence[Channel], providers: Mapping[str, Provider]) -> list[tuple[Candidate, ...]]:
@@ -113,14 +148,17 @@ def candidate_of(channel: Channel, provider: Provider, model: Model, upstream: s
         (b"content-type", b"application/json"),
         *((name.lower().encode(), value.encode()) for name, value in lines),
     )
+    whole, stream = (base_path + provider.path(Aim(upstream, is_stream)) for is_stream in (False, True))
     return Candidate(
         channel=channel,
         provider=provider,
         model=model,
         upstream_model=upstream,
+        target=Target(provider.name, upstream, model.max_output, model.abilities),
         origin=origin,
-        base_path=base_path,
+        paths=(whole.encode(), stream.encode()),
         headers=fixed,
+        said_by=((b"x-tollway-model", model.id.encode()), (b"x-tollway-provider", provider.name.encode())),
     )
 
 
