@@ -8,7 +8,7 @@ from tollway.cli.office import Office, run
 from tollway.cli.table import Row, json_option, show, show_one
 from tollway.core.caller import KeyLimits, Scope
 from tollway.core.errors import Forbidden
-from tollway.gateway.auth.routes import show as show_key
+from tollway.gateway.auth.show import show_key
 
 Argv = dict[str, Any]
 COLUMNS = ("key_id", "user_id", "name", "prefix", "scope", "status", "expires_at", "last_used_at", "limits")

@@ -7,7 +7,7 @@ import click
 
 from tollway.cli.office import WRONG, Office, run
 from tollway.cli.table import Row, json_option, say_json, show_one
-from tollway.gateway.admin.routes import show_balance
+from tollway.gateway.admin.show import show_balance
 from tollway.gateway.ledger.audit import audit as examine
 
 Argv = dict[str, Any]

@@ -9,8 +9,7 @@ from tollway.cli.table import Row, json_option, show, show_one
 from tollway.core.errors import NotFound
 from tollway.core.ids import CallId
 from tollway.gateway.admin.receipts import Receipts
-from tollway.gateway.ledger.routes import plausible
-from tollway.gateway.ledger.routes import show as show_receipt
+from tollway.gateway.ledger.show import plausible, show_receipt
 
 
 @click.group("receipts")

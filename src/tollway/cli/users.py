@@ -9,7 +9,7 @@ from tollway.cli.office import Office, operator, run
 from tollway.cli.table import Row, json_option, show, show_one
 from tollway.core.errors import BadRequest
 from tollway.core.money import NanoUsd
-from tollway.gateway.admin.routes import amount_of, show_balance, show_user
+from tollway.gateway.admin.show import amount_of, show_balance, show_user
 
 Argv = dict[str, Any]
 

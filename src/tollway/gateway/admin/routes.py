@@ -11,21 +11,16 @@ from tollway.core.caller import Caller
 from tollway.core.errors import BadRequest
 from tollway.core.ids import ChannelId
 from tollway.core.model import Channel
-from tollway.core.money import NanoUsd, credits_of, nano_of_credits
 from tollway.gateway.admin.channels import show_channels
+from tollway.gateway.admin.show import amount_of, show_balance, show_user
 from tollway.gateway.admin.users import Users
 from tollway.gateway.auth.api_keys import ApiKeys
 from tollway.gateway.auth.identify import require_admin
-from tollway.gateway.auth.routes import iso
-from tollway.gateway.auth.routes import show as show_key
-from tollway.gateway.auth.store import User
-from tollway.gateway.ledger.ledger import Balance, Ledger
+from tollway.gateway.auth.show import show_key
+from tollway.gateway.ledger.ledger import Ledger
 from tollway.ports import Clock
 
 Shown = dict[str, Any]
-
-MOST_CREDITS = Decimal(10**10)
-"""Ten million US dollars: beyond it a number is a slip, and far below what an account can hold."""
 
 Kind = Literal["plan", "promo", "topup"]
 Credits = Annotated[Decimal, Field(allow_inf_nan=False)]
@@ -123,27 +118,3 @@ def channels(
 async def only_admins(request: Request) -> None:
     """Raise Forbidden for everybody else."""
     require_admin(request.state.caller)
-
-
-def amount_of(stated: Decimal) -> NanoUsd:
-    """Credits stated by a person, in nano-dollars. Raises BadRequest for an amount no account could hold."""
-    if not stated.is_finite() or abs(stated) > MOST_CREDITS:
-        raise BadRequest(f"credits must be a number between -{MOST_CREDITS} and {MOST_CREDITS}", field="credits")
-    return nano_of_credits(stated)
-
-
-def show_user(user: User) -> Shown:
-    """A user as JSON."""
-    stated = {"id": user.id, "email": user.email, "plan": user.plan, "admin": user.admin}
-    return stated | {"created_at": iso(user.created_at_s)}
-
-
-def show_balance(balance: Balance) -> Shown:
-    """A balance by source, in the credits people read and the nano-dollars that add up."""
-    sources = {name: credits_of(getattr(balance, name)) for name in ("plan", "promo", "topup")}
-    return {
-        "credits": credits_of(balance.left),
-        "nano_usd": balance.left,
-        "by_source": sources,
-        "held": credits_of(balance.held),
-    }

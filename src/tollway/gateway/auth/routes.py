@@ -1,6 +1,5 @@
 """`/api-keys`: a user makes, lists and revokes keys (hub.md 2.9)."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -9,7 +8,7 @@ from pydantic import BaseModel, StrictInt
 from tollway.core.caller import Caller, KeyLimits, Scope
 from tollway.core.errors import Forbidden
 from tollway.gateway.auth.api_keys import NO_LIMITS, ApiKeys
-from tollway.gateway.auth.store import KeyRecord
+from tollway.gateway.auth.show import show_key
 from tollway.ports import Clock
 
 Shown = dict[str, Any]
@@ -38,7 +37,7 @@ def routes(keys: ApiKeys, clock: Clock) -> APIRouter:
         models = None if asked.models is None else tuple(asked.models)
         limits = KeyLimits(asked.requests_per_minute, asked.parallel_calls, models)
         new = await keys.create(caller.user, asked.name, limits, lifetime_days=asked.expires_in_days)
-        shown = show(new.record, clock.now_s())
+        shown = show_key(new.record, clock.now_s())
         wanted = ("key_id", "name", "prefix", "created_at", "expires_at", "limits")
         return {"api_key": new.api_key} | {name: shown[name] for name in wanted}
 
@@ -47,7 +46,7 @@ def routes(keys: ApiKeys, clock: Clock) -> APIRouter:
         caller: Caller = request.state.caller
         now_s = clock.now_s()
         records = [key for key in await keys.of(caller.user) if revoked or key.revoked_at_s is None]
-        return {"api_keys": [show(key, now_s) for key in records]}
+        return {"api_keys": [show_key(key, now_s) for key in records]}
 
     @router.delete("/api-keys/{key_id}")
     async def revoke(request: Request, key_id: str) -> Shown:
@@ -56,27 +55,3 @@ def routes(keys: ApiKeys, clock: Clock) -> APIRouter:
         return {"key_id": key_id, "deleted": True}
 
     return router
-
-
-def show(key: KeyRecord, now_s: float) -> Shown:
-    """A key as its owner may see it."""
-    limits = {name: value for name in key.limits.__struct_fields__ if (value := getattr(key.limits, name)) is not None}
-    return {
-        "key_id": key.id,
-        "user_id": key.user,
-        "name": key.name,
-        "prefix": key.prefix,
-        "scope": key.scope.value,
-        "status": key.status(now_s),
-        "limits": limits,
-        "created_at": iso(key.created_at_s),
-        "expires_at": iso(key.expires_at_s),
-        "last_used_at": iso(key.last_used_at_s),
-    }
-
-
-def iso(at_s: float | None) -> str | None:
-    """Unix seconds in ISO 8601."""
-    if at_s is None:
-        return None
-    return datetime.fromtimestamp(at_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
