@@ -24,7 +24,7 @@ FILE = "tollway.toml"
 _PREFIX = "TOLLWAY_"
 _ELSEWHERE = ("models", "fallbacks", "local")
 """Tables of tollway.toml that the catalog reads."""
-_FOREIGN = ("TOLLWAY_BENCH_", "TOLLWAY_TEST_")
+_FOREIGN = ("TOLLWAY_BENCH_", "TOLLWAY_TEST_", "TOLLWAY_VENV")
 """Variables of our own tools, which are no settings."""
 
 

@@ -30,7 +30,7 @@ from tollway.gateway.metering import text as counting
 from tollway.gateway.metering.ceiling import TOOL_CALLS_UNSTATED, tool_calls_at_most
 from tollway.gateway.metering.estimator import estimate
 from tollway.gateway.metering.media import media_tokens
-from tollway.gateway.metering.tokens import TextTally, count_request, count_text, upper_bound
+from tollway.gateway.metering.tokens import TextTally, count_request, count_text, hold_tokens, upper_bound
 from tollway.gateway.metering.vocabulary import Vocabulary, of_family, of_model
 
 CATALOG = Catalog.load()
@@ -202,3 +202,12 @@ def test_server_tools_may_run_as_often_as_stated():
         Tool(name="mine"),
     ]
     assert tool_calls_at_most(tools) == 3 + TOOL_CALLS_UNSTATED
+
+
+def test_a_hold_leans_to_the_safe_side():
+    spaces = asking(Text(" " * 4000))
+    assert count_request(spaces, GPT) < 1000 <= hold_tokens(spaces, GPT)
+    wide = asking(Media(kind=MediaKind.IMAGE, data=encoded(png(4000, 1474))))
+    mini = named(GPT, "gpt-4.1-mini")
+    assert count_request(wide, mini) < hold_tokens(wide, mini)
+    assert hold_tokens(asking(Text(SAMPLE * 10)), GPT) >= count_request(asking(Text(SAMPLE * 10)), GPT)
