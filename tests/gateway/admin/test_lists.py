@@ -30,6 +30,7 @@ async def test_each_client_gets_the_list_in_its_own_shape(hub: Hub) -> None:
     assert len(ids) == 19
 
     anthropic = await ask(hub, "/v1/models", x_api_key=key, **ANTHROPIC)
+    assert anthropic == await ask(hub, "/v1/models", authorization=f"Bearer {key}", **ANTHROPIC)
     assert [ModelInfo.model_validate(row).id for row in anthropic["data"]] == ids
     assert (anthropic["first_id"], anthropic["last_id"], anthropic["has_more"]) == (ids[0], ids[-1], False)
 

@@ -18,7 +18,7 @@ def family_of(path: str, query: str, headers: Mapping[bytes, bytes]) -> str:
     """Whose shape the caller of a path under /v1 or /v1beta reads."""
     if path.startswith("/v1beta/"):
         return OPENAI if path.startswith("/v1beta/openai/") else GEMINI
-    if b"x-api-key" in headers and b"anthropic-version" in headers:
+    if b"anthropic-version" in headers:  # with a key in any header: Anthropic's newest clients send a bearer
         return ANTHROPIC
     asks_by_key = any(pair.startswith("key=") for pair in query.split("&"))
     return GEMINI if asks_by_key or b"x-goog-api-key" in headers else OPENAI
