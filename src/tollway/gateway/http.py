@@ -89,7 +89,7 @@ class Front:
     def _call(  # the parts of a request, gathered once
         self, found: Found, data: bytes, request: Request, caller: Caller, call_id: CallId, *times: float
     ) -> Call:
-        dialect, seals = found.surface.dialect, self.gateway.seals
+        dialect = found.surface.dialect
         body = open_body(data)
         return Call(
             id=call_id,
@@ -104,7 +104,7 @@ class Front:
             arrived_s=times[0],
             started_s=times[1],
             opaque=self.opaque,
-            recall=lambda request: seals.recall(caller.key, request),
+            seals=self.gateway.seals,
         )
 
     async def _count(self, call: Call, sink: Sink) -> None:

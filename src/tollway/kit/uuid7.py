@@ -7,11 +7,9 @@ import uuid
 
 def uuid7() -> str:
     """A new UUIDv7 in its usual 36-character form."""
-    value = (time.time_ns() // 1_000_000) << 80 | random.getrandbits(80)
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    ms, noise = time.time_ns() // 1_000_000, random.getrandbits(74)
+    high, low = noise >> 62, noise & 0x3FFF_FFFF_FFFF_FFFF
+    return f"{ms >> 16:08x}-{ms & 0xFFFF:04x}-7{high:03x}-{0x8000 | low >> 48:04x}-{low & 0xFFFF_FFFF_FFFF:012x}"
 
 
 def made_at_ms(text: str) -> int:

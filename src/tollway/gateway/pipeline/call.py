@@ -1,16 +1,17 @@
 """One call as it came in: who asks what, in which dialect; never changed afterwards."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+
+import msgspec
 
 from tollway.core.caller import Caller
 from tollway.core.chat import ChatRequest
 from tollway.core.ids import CallId
 from tollway.gateway.dialect import Body, Dialect, Envelope, Opaque
+from tollway.gateway.pipeline.seals import Seals
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct):
     """A question, its body opened at the top level only; the canonical form is made when somebody needs it."""
 
     id: CallId
@@ -29,12 +30,15 @@ class Call:
     started_s: float
     """Monotonic seconds."""
     opaque: Opaque
-    recall: Callable[[ChatRequest], ChatRequest]
-    """Puts back seals that the caller's dialect could not carry."""
+    seals: Seals
     _read: ChatRequest | None = None
 
     def request(self) -> ChatRequest:
-        """The canonical form, read once. Raises BadRequest naming the field."""
+        """The canonical form, read once, with the seals put back that the caller's dialect could not carry.
+
+        Raises BadRequest naming the field.
+        """
         if self._read is None:
-            self._read = self.recall(self.dialect.read_request(self.body, self.envelope, self.opaque))
+            asked = self.dialect.read_request(self.body, self.envelope, self.opaque)
+            self._read = self.seals.recall(self.caller.key, asked)
         return self._read

@@ -43,41 +43,30 @@ class Dispatcher:
 
     async def _attempt(self, candidate: Candidate, delivery: Delivery, output_limit: int | None) -> None:
         started_s = self._now_s()
-        status = 0
+        provider, status = candidate.provider, 0
+        upstream = self._inside[provider.name] if provider.inside else self._outside
         try:
             prepared = prepare(delivery.call, candidate, output_limit)
-            inbound = await self._send(candidate, prepared)
-            status = inbound.status
+            inbound = await upstream.send(prepared.outbound)
             try:
-                await self._answer(candidate, prepared, inbound, delivery, started_s)
+                status = inbound.status
+                if status != 200:
+                    raise await _refused(candidate, prepared, inbound)
+                if delivery.call.envelope.stream:
+                    await self._stream(candidate, prepared, inbound, delivery)
+                else:
+                    data = await inbound.read()
+                    delivery.whole(read_whole(candidate, prepared, data), prepared, started_s)
             finally:
                 inbound.close()
+        except UpstreamError as error:
+            fault = fault_of(error, candidate.channel.id)
+            delivery.tried(candidate, status, started_s, fault)
+            raise fault from error
         except Fault as fault:
             delivery.tried(candidate, status, started_s, fault)
             raise
         self._health.answered(candidate.channel.id)
-
-    async def _send(self, candidate: Candidate, prepared: Prepared) -> Inbound:
-        provider = candidate.provider
-        upstream = self._inside[provider.name] if provider.inside else self._outside
-        try:
-            return await upstream.send(prepared.outbound)
-        except UpstreamError as error:
-            raise fault_of(error, candidate.channel.id) from error
-
-    async def _answer(
-        self, candidate: Candidate, prepared: Prepared, inbound: Inbound, delivery: Delivery, started_s: float
-    ) -> None:
-        if inbound.status != 200:
-            body = await self._read(candidate, inbound)
-            fault = candidate.provider.dialect.read_error(inbound.status, dict(inbound.headers), body)
-            fault.verbatim = body if prepared.passthrough else None
-            raise fault
-        if delivery.call.envelope.stream:
-            await self._stream(candidate, prepared, inbound, delivery)
-            return
-        data = await self._read(candidate, inbound)
-        delivery.whole(read_whole(candidate, prepared, data), prepared, started_s)
 
     async def _stream(self, candidate: Candidate, prepared: Prepared, inbound: Inbound, delivery: Delivery) -> None:
         """Relay by callback; this coroutine only waits for the end. The first word commits inside `on_data`."""
@@ -89,18 +78,20 @@ class Dispatcher:
         except UpstreamError as error:
             if not delivery.committed:
                 delivery.forget()
-                raise fault_of(error, candidate.channel.id) from error
+                raise
             delivery.finish(cut=f"the provider broke off ({error.phase})")
         if not delivery.committed:
             delivery.forget()
             raise reply.fault()
         delivery.over()
 
-    async def _read(self, candidate: Candidate, inbound: Inbound) -> bytes:
-        try:
-            return await inbound.read()
-        except UpstreamError as error:
-            raise fault_of(error, candidate.channel.id) from error
+
+async def _refused(candidate: Candidate, prepared: Prepared, inbound: Inbound) -> Fault:
+    """A provider's error answer as a fault."""
+    body = await inbound.read()
+    fault = candidate.provider.dialect.read_error(inbound.status, dict(inbound.headers), body)
+    fault.verbatim = body if prepared.passthrough else None
+    return fault
 
 
 def attempts(plan: Plan, faults: list[Fault]) -> Iterator[Candidate]:
