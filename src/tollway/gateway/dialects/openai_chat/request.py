@@ -15,7 +15,7 @@ from tollway.gateway.dialects.openai_chat.turns_read import read_messages
 
 MEDIA_MARKERS = (b"image_url", b"input_audio", b'"file"', b"video_url", b"](data:", b'"audio"', b'"images"', b"\\u00")
 """The last one: a name written with escapes could hide any of the others."""
-_SEARCHES = ("web_search_options", "plugins", "search_parameters")
+_SEARCHES = frozenset({"web_search_options", "plugins", "search_parameters"})
 _KNOWN = frozenset(
     (
         *("model", "messages", "stream", "stream_options", "n", "max_tokens", "max_completion_tokens"),
@@ -26,6 +26,21 @@ _KNOWN = frozenset(
         *("metadata", "store", "service_tier", "prompt_cache_key"),
     )
 )
+_WORDS = frozenset({"text", "refusal"})
+_BRACKET = ord("[")
+
+
+class _Kind(msgspec.Struct, gc=False):
+    type: str = "function"
+
+
+class _Turn(msgspec.Struct, gc=False):
+    content: msgspec.Raw = msgspec.Raw(b"null")
+    images: Any = None
+
+
+_turns = msgspec.json.Decoder(list[_Turn]).decode
+_kinds = msgspec.json.Decoder(list[_Kind]).decode
 _string = msgspec.json.Decoder(str | None).decode
 _flag = msgspec.json.Decoder(bool | None).decode
 _whole = msgspec.json.Decoder(int | None).decode
@@ -68,7 +83,7 @@ def envelope(body: Body, path: PathArgs) -> Envelope:
         limit,
         answers or 1,
         stream and _wants_usage(get("stream_options")),
-        _marked(get("messages")),
+        _holds_media(get("messages")),
         _runs_tools(body, model),
     )
 
@@ -86,23 +101,35 @@ def _wants_usage(options: Any) -> bool:
     return bool(wanted is not None and _peek(_flag, wanted, "stream_options.include_usage", "a boolean"))
 
 
-def _marked(messages: Any) -> bool:
+def _holds_media(messages: Any) -> bool:
+    """Whether any content part is more than words; malformed messages are left for others to refuse."""
     if not isinstance(messages, msgspec.Raw):
         return messages is not None
-    data = bytes(messages)
-    return any(marker in data for marker in MEDIA_MARKERS)
+    try:
+        for turn in _turns(messages):
+            if turn.images is not None:
+                return True
+            content = turn.content
+            if memoryview(content)[0] == _BRACKET and any(part.type not in _WORDS for part in _kinds(content)):
+                return True
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return True
+    return False
 
 
 def _runs_tools(body: Body, model: str | None) -> bool:
-    if any(name in body for name in _SEARCHES):
+    """Whether the provider may run tools of its own for this body."""
+    if not _SEARCHES.isdisjoint(body):
         return True
     if model is not None and ("search" in model or model.endswith(":online")):
         return True
     tools = body.get("tools")
     if not isinstance(tools, msgspec.Raw):
         return tools is not None
-    data = bytes(tools)
-    return b"search" in data or b"code_" in data or b"\\u00" in data
+    try:
+        return any(tool.type not in ("function", "custom") for tool in _kinds(tools))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return True
 
 
 def edit_request(body: Body, seen: Envelope, edits: Edits) -> Body:

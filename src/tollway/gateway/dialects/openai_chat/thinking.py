@@ -89,8 +89,10 @@ def _switch(effort: Effort | None) -> dict[str, Any]:
     if effort is Effort.NONE:
         return {"thinking": {"type": "disabled"}}
     said: dict[str, Any] = {"thinking": {"type": "enabled"}}
-    if effort in (Effort.XHIGH, Effort.MAX):
-        said["reasoning_effort"] = "max"
+    if effort in (Effort.MINIMAL, Effort.LOW):
+        said["reasoning_effort"] = "low"
+    elif effort is not None:
+        said["reasoning_effort"] = "max" if effort is Effort.MAX else "high"
     return said
 
 

@@ -1,0 +1,70 @@
+"""Mistral: a strict reader, with its own word for the seed and short ids for tool calls."""
+
+import hashlib
+import re
+from typing import Any
+
+import msgspec
+
+from tollway.gateway.dialect import Body, Target
+from tollway.gateway.dialects.openai_chat import dialect
+from tollway.gateway.dialects.openai_chat.accents import Turn, present, renamed, retouched, with_role, without, word
+from tollway.gateway.provider import Provider, at, bearer
+
+_UNKNOWN = frozenset(
+    {
+        *("logprobs", "top_logprobs", "logit_bias", "user", "store", "service_tier", "verbosity"),
+        *("prompt_cache_key", "safety_identifier"),
+    }
+)
+_SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}\Z")
+
+
+def _unwanted(body: Body, target: Target) -> tuple[str, ...]:
+    return present(body, _UNKNOWN)
+
+
+def _accent(body: Body, target: Target) -> Body:
+    said = without(body, _UNKNOWN | {"stream_options"})  # usage comes on the last chunk without being asked for
+    said = renamed(said, {"seed": "random_seed", "max_completion_tokens": "max_tokens"})
+    if "messages" in said:
+        said["messages"] = retouched(said["messages"], _retold)
+    return said
+
+
+def _retold(place: int, turn: Turn) -> Turn:
+    turn = with_role(turn, "developer", "system")
+    if "name" in turn and word(turn.get("role")) != "tool":
+        turn = without(turn, {"name"})
+    if "tool_call_id" in turn:
+        turn = {**turn, "tool_call_id": _short(word(turn["tool_call_id"]) or "")}
+    calls = turn.get("tool_calls")
+    if calls is None:
+        return turn
+    return {**turn, "tool_calls": _short_calls(calls)}
+
+
+def _short_calls(calls: Any) -> Any:
+    if isinstance(calls, msgspec.Raw):
+        calls = msgspec.json.decode(calls)
+    if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
+        return calls
+    return [{**call, "id": _short(str(call.get("id", "")))} for call in calls]
+
+
+def _short(call_id: str) -> str:
+    """Nine letters or digits, the same for the call and its result."""
+    return call_id if _SHORT_ID.match(call_id) else hashlib.sha256(call_id.encode()).hexdigest()[:9]
+
+
+provider = Provider(
+    name="mistral",
+    dialect=dialect,
+    base_url="https://api.mistral.ai/v1",
+    path=at("/chat/completions"),
+    authorize=bearer,
+    accent=_accent,
+    drops=_unwanted,
+    key_env="MISTRAL_API_KEY",
+    base_env="MISTRAL_BASE_URL",
+)
