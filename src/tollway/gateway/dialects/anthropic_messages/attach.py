@@ -6,8 +6,8 @@ from typing import Any
 
 from tollway.core.errors import Unsupported
 from tollway.core.media import Media, MediaKind
+from tollway.gateway.dialects.anthropic_messages.breakpoints import cache_control
 from tollway.gateway.dialects.anthropic_messages.citations import FAMILY
-from tollway.gateway.dialects.anthropic_messages.tools import cache_control
 
 _PDF = "application/pdf"
 _MAGIC = (

@@ -8,6 +8,7 @@ import msgspec
 from tollway.core.chat import Part, Raw, Text, ToolCall, ToolResult
 from tollway.core.media import Media, MediaKind
 from tollway.gateway.dialect import Opaque
+from tollway.gateway.dialects.anthropic_messages.breakpoints import cache_of
 from tollway.gateway.dialects.anthropic_messages.citations import FAMILY, read_citations
 from tollway.gateway.dialects.anthropic_messages.seals import read_redacted, read_thinking
 from tollway.gateway.dialects.anthropic_messages.shape import maybe, need, record, wrong
@@ -41,17 +42,6 @@ def read_texts(content: Any, at: str) -> tuple[Part, ...]:
             raise wrong(f"{place}.type", "must be `text` here")
         parts.append(_text(block, place))
     return tuple(parts)
-
-
-def cache_of(block: Block, at: str) -> str | None:
-    """The cache breakpoint after a block or tool: its lifetime."""
-    control = maybe(block, "cache_control", dict, at)
-    if control is None:
-        return None
-    ttl = maybe(control, "ttl", str, f"{at}.cache_control") or "5m"
-    if ttl not in {"5m", "1h"}:
-        raise wrong(f"{at}.cache_control.ttl", "must be `5m` or `1h`")
-    return ttl
 
 
 def _read_block(block: Block, at: str, opaque: Opaque) -> Part:

@@ -7,8 +7,8 @@ import msgspec
 from tollway.core.chat import ChatRequest
 from tollway.gateway.dialect import Body
 from tollway.gateway.dialects.anthropic_messages.traits import Traits
-from tollway.gateway.dialects.anthropic_messages.turns import Turns
 
+Block = dict[str, Any]
 JSON_TOOL = "json_response"
 _NOTE = "Answer with one JSON object and nothing else: no prose, no code fence."
 _KEPT_OUT = frozenset(
@@ -36,20 +36,20 @@ class Wish(msgspec.Struct, frozen=True):
     prefill: str = ""
 
 
-def demand_json(request: ChatRequest, body: Body, traits: Traits, turns: Turns) -> Wish:
-    """Write the wish for JSON into `body` and `turns`."""
+def demand_json(request: ChatRequest, body: Body, traits: Traits, system: list[Block]) -> Wish:
+    """Write the wish for JSON into `body` and the system blocks."""
     wanted = request.output_format
     if wanted is None:
         return Wish()
     if wanted.schema is None:
-        return _ask_for_any(body, traits, turns)
+        return _ask_for_any(body, traits, system)
     schema = closed(wanted.schema) if traits.structured else None
     if schema is not None:
         form = {"type": "json_schema", "schema": schema}
         body["output_config"] = body.get("output_config", {}) | {"format": form}
         return Wish()
     if wanted.schema.get("type") != "object" or _busy(body):
-        _note(turns, f"{_NOTE} It must fit this JSON Schema: {msgspec.json.encode(wanted.schema).decode()}")
+        _note(system, f"{_NOTE} It must fit this JSON Schema: {msgspec.json.encode(wanted.schema).decode()}")
         return Wish()
     tool = {"name": JSON_TOOL, "description": wanted.description or "Give the answer.", "input_schema": wanted.schema}
     choice = {"type": "any"} if body.get("tools") else {"type": "tool", "name": JSON_TOOL}
@@ -97,17 +97,17 @@ def _closed_member(name: str, value: Any) -> Any:
     return value
 
 
-def _ask_for_any(body: Body, traits: Traits, turns: Turns) -> Wish:
-    _note(turns, _NOTE)
-    ready = turns.messages[-1]["role"] == "user" and not body.get("tools")
+def _ask_for_any(body: Body, traits: Traits, system: list[Block]) -> Wish:
+    _note(system, _NOTE)
+    ready = body["messages"][-1]["role"] == "user" and not body.get("tools")
     if not traits.prefill or not ready or _busy(body):
         return Wish()
-    turns.messages.append({"role": "assistant", "content": [{"type": "text", "text": "{"}]})
+    body["messages"].append({"role": "assistant", "content": [{"type": "text", "text": "{"}]})
     return Wish(prefill="{")
 
 
-def _note(turns: Turns, text: str) -> None:
-    turns.system.append({"type": "text", "text": text})
+def _note(system: list[Block], text: str) -> None:
+    system.append({"type": "text", "text": text})
 
 
 def _busy(body: Body) -> bool:

@@ -37,7 +37,7 @@ def write_request(request: ChatRequest, target: Target) -> Written:
         body["stream"] = True
     _write_tools(request, body, traits, turns)
     _write_thinking(request, target, body, traits, turns)
-    wish = demand_json(request, body, traits, turns)
+    wish = demand_json(request, body, traits, turns.system)
     finish_turns(turns, traits.prefill and not _thinks(body))
     if turns.system:
         body["system"] = turns.system

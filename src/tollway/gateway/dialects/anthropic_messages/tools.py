@@ -8,7 +8,7 @@ import msgspec
 
 from tollway.core.chat import ChatRequest, ChoiceMode, Tool, ToolChoice, ToolKind
 from tollway.core.errors import Unsupported
-from tollway.gateway.dialects.anthropic_messages.blocks import cache_of
+from tollway.gateway.dialects.anthropic_messages.breakpoints import cache_control, cache_of
 from tollway.gateway.dialects.anthropic_messages.citations import FAMILY
 from tollway.gateway.dialects.anthropic_messages.shape import maybe, need, record, wrong
 
@@ -127,13 +127,6 @@ def _write_server_tool(tool: Tool, at: str) -> dict[str, Any]:
     if place:
         said["user_location"] = {"type": "approximate"} | place
     return said | cache_control(tool.cache)
-
-
-def cache_control(cache: str | None) -> dict[str, Any]:
-    """The cache breakpoint as a member to merge into a block or tool."""
-    if cache is None:
-        return {}
-    return {"cache_control": {"type": "ephemeral", "ttl": "1h"} if cache == "1h" else {"type": "ephemeral"}}
 
 
 def object_schema(schema: dict[str, Any] | None) -> dict[str, Any]:

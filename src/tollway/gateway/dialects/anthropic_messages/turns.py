@@ -10,8 +10,9 @@ from tollway.core.chat import Message, Part, Raw, Reasoning, Refusal, Role, Text
 from tollway.core.errors import Unsupported
 from tollway.core.media import Media
 from tollway.gateway.dialects.anthropic_messages.attach import write_media
+from tollway.gateway.dialects.anthropic_messages.breakpoints import cache_control
 from tollway.gateway.dialects.anthropic_messages.citations import FAMILY, own_citations
-from tollway.gateway.dialects.anthropic_messages.tools import cache_control, good_name, input_of
+from tollway.gateway.dialects.anthropic_messages.tools import good_name, input_of
 
 Block = dict[str, Any]
 _INSTRUCTIONS = frozenset({Role.SYSTEM, Role.DEVELOPER})
