@@ -1,0 +1,6 @@
+"""What every test runs under: properties are judged by their truth, not by the speed of a shared machine."""
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
