@@ -118,6 +118,13 @@ def test_what_a_local_engine_lists_has_a_bare_name_unless_it_is_taken():
     assert catalog.find("gpt-5.2").provider == "openai"
     assert catalog.find("vllm/gpt-5.2").provider == "vllm"
     assert [model.id for model in catalog][-2:] == ["vllm/llama", "vllm/gpt-5.2"]
+    assert [model.id for model in catalog.with_local("vllm", ["llama"])] == [model.id for model in catalog]
+
+
+def test_an_engine_may_list_strange_names():
+    catalog = loaded("").with_local("vllm", ["x", "vllm/x", "x"]).with_local("vllm", ["x", "y"])
+    assert [model.id for model in catalog][-3:] == ["vllm/x", "vllm/vllm/x", "vllm/y"]
+    assert catalog.find("x").id == catalog.find("vllm/x").id == "vllm/x"
 
 
 def test_an_operator_adds_a_model():

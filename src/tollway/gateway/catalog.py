@@ -123,11 +123,11 @@ class Catalog:
 
     def with_local(self, provider: str, names: Iterable[str]) -> "Catalog":
         """A catalog that also lists what a local engine says it serves: `<provider>/<name>` and, if free, `<name>`."""
-        new = [self._as_local(provider, name) for name in names if f"{provider}/{name}" not in self._by_name]
+        listed = [self._as_local(provider, name) for name in dict.fromkeys(names)]
+        listed = [model for model in listed if model.id not in self._by_name]
+        taken = self._by_name.keys() | {model.id for model in listed}
         listed = [
-            model if name in self._by_name else msgspec.structs.replace(model, aliases=(name,))
-            for model in new
-            for name in model.served_by.values()
+            model if model.name in taken else msgspec.structs.replace(model, aliases=(model.name,)) for model in listed
         ]
         return Catalog((*self.models, *listed), self.version, self._local, self._local_providers | {provider})
 

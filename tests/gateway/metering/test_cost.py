@@ -238,6 +238,14 @@ def test_server_tools_are_billed_by_the_call_and_an_unpriced_one_raises_an_alarm
     assert bill.unpriced == ("code_execution",)
 
 
+def test_sound_and_pictures_charged_as_text_raise_an_alarm():
+    heard = Usage(input_total=9, audio_in=5, image_in=2, output_total=9, image_out=4, images=1)
+    assert cost(heard, SONNET).unpriced == ("audio_in", "image_out")
+    seedream = Price(version="t", input=D(0), output=D(0), audio_in=D(1), per_image=D("0.04"))
+    assert cost(heard, seedream).unpriced == ()
+    assert cost(Usage(input_total=9, output_total=9), SONNET).unpriced == ()
+
+
 def test_a_fraction_of_a_nano_dollar_is_rounded_upward_only_at_the_end():
     price = Price(version="t", input=D("0.0001"), output=D("0.0001"))
     bill = cost(Usage(input_total=1, output_total=1), price)

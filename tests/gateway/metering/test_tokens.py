@@ -1,6 +1,8 @@
 """Questions and answers are counted as the vendors count, offline, and never above the cheap bound."""
 
 import base64
+import subprocess
+import sys
 
 import msgspec
 import pytest
@@ -30,7 +32,15 @@ from tollway.gateway.metering import text as counting
 from tollway.gateway.metering.ceiling import TOOL_CALLS_UNSTATED, tool_calls_at_most
 from tollway.gateway.metering.estimator import estimate
 from tollway.gateway.metering.media import media_tokens
-from tollway.gateway.metering.tokens import TextTally, count_request, count_text, hold_tokens, upper_bound
+from tollway.gateway.metering.tokens import (
+    TextTally,
+    count_request,
+    count_text,
+    hold_tokens,
+    is_warm,
+    upper_bound,
+    warm,
+)
 from tollway.gateway.metering.vocabulary import Vocabulary, of_family, of_model
 
 CATALOG = Catalog.load()
@@ -38,6 +48,12 @@ CLAUDE, GPT, GEMINI, LLAMA = (
     CATALOG.find(name) for name in ("claude-haiku", "gpt-5.2", "gemini-3-flash", "llama-4-maverick")
 )
 SAMPLE = "The quick brown fox jumps over the lazy dog. Der schnelle braune Fuchs. 敏捷的棕色狐狸。 print(x[0]) 12345"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warmed():
+    warm()
+    assert is_warm()
 
 
 def asking(*parts, model: str = "x", **more) -> ChatRequest:
@@ -211,3 +227,14 @@ def test_a_hold_leans_to_the_safe_side():
     mini = named(GPT, "gpt-4.1-mini")
     assert count_request(wide, mini) < hold_tokens(wide, mini)
     assert hold_tokens(asking(Text(SAMPLE * 10)), GPT) >= count_request(asking(Text(SAMPLE * 10)), GPT)
+
+
+def test_a_tally_does_not_wait_for_a_tokenizer_to_load():
+    program = """
+from tollway.gateway.metering.tokens import TextTally, is_warm
+tally = TextTally()
+tally.add("five small words of text")
+print(tally.tokens("openai"), is_warm())
+"""
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert told.split() == ["7", "False"]

@@ -9,6 +9,9 @@ from tollway.core.money import NanoUsd, round_up_ratio
 from tollway.core.receipt import PriceLine
 from tollway.core.usage import Usage
 
+_OWN_PRICE = ("audio_in", "audio_out", "image_out")
+"""Classes that no provider sells at the price of text."""
+
 
 class Bill(NamedTuple):
     """The cost of one answer. The lines are worked out when asked for, off the request path."""
@@ -27,10 +30,15 @@ class Bill(NamedTuple):
 
     @property
     def unpriced(self) -> tuple[str, ...]:
-        """Server tools that ran but stand on no price card: a hole in the catalog, worth an alarm."""
-        return tuple(
-            name for name, count in self.usage.tool_calls if count > 0 and name not in self.price.per_tool_call
-        )
+        """What was used but stands on no price card, such as a server tool or sound charged as text: a hole in the
+        catalog, worth an alarm.
+        """
+        price = self.price
+        holes = [name for name in _OWN_PRICE if getattr(self.usage, name) > 0 and getattr(price, name) is None]
+        if self.usage.images > 0 and price.per_image is not None and "image_out" in holes:
+            holes.remove("image_out")
+        tools = [name for name, count in self.usage.tool_calls if count > 0 and name not in price.per_tool_call]
+        return (*holes, *tools)
 
 
 class Split(NamedTuple):

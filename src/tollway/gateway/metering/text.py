@@ -11,6 +11,7 @@ from tollway.gateway.metering.vocabulary import Vocabulary
 SAMPLED_OVER = 32 * 1024
 """Characters above which Claude's tokenizer, pure Python at 0.3 MB/s, reads samples instead of everything."""
 _SAMPLES, _SAMPLE = 8, 1024
+_TODAY = "o200k_base"
 
 Counter = Callable[[str], int]
 
@@ -57,9 +58,19 @@ def well_formed(text: str) -> str:
 
 
 def warm() -> None:
-    """Load the tables of today's models, some 0.6 s; call it in a thread after the start."""
-    for encoding in ("o200k_base",):
-        _table(encoding)
+    """Load the table of today's models: some 0.4 s and 64 MB, so not at the start, and in a thread."""
+    _table(_TODAY)
+
+
+def is_warm() -> bool:
+    """Whether a count would start at once."""
+    return bool(_table.cache_info().currsize)
+
+
+def at_once(text: str) -> int:
+    """Tokens of the table for a well-formed text, without ever waiting for the table to load."""
+    table = _table(_TODAY) if is_warm() else None
+    return table(text) if table is not None else estimate("openai", text)
 
 
 @cache

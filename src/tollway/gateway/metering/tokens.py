@@ -29,7 +29,7 @@ _FOLD_AT = 4096
 """Characters a tally keeps before it counts them."""
 
 _json = msgspec.json.Encoder().encode
-warm = counting.warm
+warm, is_warm = counting.warm, counting.is_warm
 
 
 def count_text(family: str, text: str, exact: bool = False) -> int:
@@ -151,7 +151,10 @@ _PER_TOOL_CALL = 7
 
 
 class TextTally:
-    """Counts what an answer says while it streams, in bounded memory; read when the provider reports no usage."""
+    """Counts what an answer says while it streams, in bounded memory; read when the provider reports no usage.
+
+    It never waits for a tokenizer to load: until `warm` was called it weighs character classes.
+    """
 
     __slots__ = ("_bytes", "_characters", "_pieces", "_size", "_tokens")
 
@@ -175,7 +178,7 @@ class TextTally:
     def _fold(self) -> None:
         text = counting.well_formed("".join(self._pieces))
         characters, size = counting.sizes(text)
-        self._tokens += counting.quick(of_family("openai"), text)
+        self._tokens += counting.at_once(text)
         self._characters += characters
         self._bytes += size
         self._pieces.clear()
