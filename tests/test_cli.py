@@ -222,8 +222,10 @@ class Server:
         request = urllib.request.Request(self.url + path, data, headers)
         try:
             with urllib.request.urlopen(request, timeout=20) as answer:
+                self.headers = answer.headers
                 return answer.status, json.loads(answer.read())
         except urllib.error.HTTPError as error:
+            self.headers = error.headers
             return error.code, json.loads(error.read())
 
     def stop(self) -> int:
@@ -254,6 +256,30 @@ def test_a_running_server_heeds_the_command_line_at_once(shell: Shell, server: S
     status, body = server.ask("/v1/messages", key, QUESTION)
     assert (status, body["error"]["type"]) == (401, "authentication_error")
     assert server.ask("/me", key)[0] == 401
+
+
+def test_limits_of_a_key_hold_in_the_server_and_its_receipts_can_be_shown(shell: Shell, server: Server) -> None:
+    shell("users", "create", "ada@example.com", "--credits", "100")
+    wish = ("--requests-per-minute", "2", "--model", "echo")
+    key = shell.json("keys", "create", "ada@example.com", *wish)["api_key"]
+    refused, body = server.ask("/v1/messages", key, QUESTION | {"model": "claude-haiku"})
+    assert (refused, body["error"]["type"]) == (403, "permission_error")
+    seen = []
+    for _ in range(3):
+        seen.append(server.ask("/v1/messages", key, QUESTION)[0])
+        if seen[-1] == 200:
+            name = server.headers["request-id"]
+            assert server.headers["anthropic-ratelimit-requests-limit"] == "2"
+    assert seen == [200, 200, 429]
+    assert 0 < int(server.headers["retry-after"]) <= 60
+    own = server.ask(f"/v1/receipts/{name}", key)[1]
+    deadline = time.monotonic() + 10
+    while shell("receipts", "show", name).exit_code == NOT_FOUND and time.monotonic() < deadline:
+        time.sleep(0.05)  # the server writes its books in batches
+    shown = shell.json("receipts", "show", name)
+    assert own["charge"] == shown["charge"]
+    assert shown["charge"]["nano_usd"] > 0
+    assert name in shell("receipts", "show", name).stdout
 
 
 def test_the_first_start_tells_its_keys_once_and_the_printed_commands_work(shell: Shell, server: Server) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 
 from tollway.core.caller import Caller, Scope
-from tollway.core.errors import Forbidden, Unauthenticated
+from tollway.core.errors import Forbidden, TollwayError, Unauthenticated
 from tollway.core.ids import KeyId
 from tollway.gateway.auth import store
 from tollway.gateway.auth.credential import channel_hint, credential, digest_of
@@ -68,9 +68,14 @@ class KeyRing:
 
     async def note_use(self) -> None:
         """Write when keys were last used. To be called by a timer, at least a minute apart, and at the end."""
-        if self._used:
-            used, self._used = self._used, {}
+        if not self._used:
+            return
+        used, self._used = self._used, {}
+        try:
             await self._database.write(lambda tx: store.touch_keys(tx, used))
+        except TollwayError:
+            self._used = used | self._used  # for the next try
+            raise
 
     async def _ask_once(self, raw: bytes) -> Caller:
         """One look-up for all who ask about the same key at the same time."""
