@@ -236,5 +236,6 @@ tally = TextTally()
 tally.add("five small words of text")
 print(tally.tokens("openai"), is_warm())
 """
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    command, paths = [sys.executable, "-c", program], {"PYTHONPATH": ":".join(sys.path)}
+    told = subprocess.run(command, capture_output=True, text=True, check=True, env=paths).stdout
     assert told.split() == ["7", "False"]
