@@ -18,7 +18,7 @@ from tollway.core.chat import (
     ToolChoice,
     ToolResult,
 )
-from tollway.gateway.dialect import Target, Written
+from tollway.gateway.dialect import Edits, Target, Written
 from tollway.gateway.dialects.anthropic_messages import dialect
 from tollway.gateway.dialects.anthropic_messages.traits import traits_of
 
@@ -121,3 +121,27 @@ def test_a_model_that_cannot_think_is_not_asked_to() -> None:
 def test_dates_are_not_taken_for_versions(name: str) -> None:
     traits = traits_of(name)
     assert (traits.adaptive, traits.sampling, traits.prefill, traits.both_dials) == (False, True, True, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "config"),
+    [
+        ("claude-opus-4-7-high", "claude-opus-4-7", {"type": "adaptive", "display": "summarized"}),
+        ("claude-opus-4-6-thinking", "claude-opus-4-6", {"type": "adaptive"}),
+        ("claude-haiku-4-5-thinking", "claude-haiku-4-5", {"type": "enabled", "budget_tokens": 8000}),
+    ],
+)
+def test_the_end_of_a_models_name_may_ask_for_thinking(name: str, model: str, config: dict[str, Any]) -> None:
+    request = ChatRequest(model="m", messages=(HI,), max_output=10_000)
+    body = dialect.write_request(request, Target("anthropic", name, 64_000)).body
+    assert (body["model"], body["thinking"]) == (model, config)
+    native: dict[str, Any] = {"model": "m", "max_tokens": 10_000, "messages": [], "temperature": 0.3}
+    edited = dialect.edit_request(native, dialect.envelope(native, {}), Edits(name))
+    assert (edited["model"], edited["thinking"]) == (model, config)
+    assert "temperature" not in edited
+
+
+def test_an_explicit_thinking_wins_over_the_name() -> None:
+    native = {"model": "m", "max_tokens": 10_000, "messages": [], "thinking": {"type": "disabled"}}
+    edited = dialect.edit_request(native, dialect.envelope(native, {}), Edits("claude-opus-4-7-high"))
+    assert (edited["model"], edited["thinking"]) == ("claude-opus-4-7", {"type": "disabled"})

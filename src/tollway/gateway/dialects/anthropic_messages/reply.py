@@ -93,7 +93,7 @@ def write_reply(answer: Answer, voice: Voice) -> bytes:
     """Say an answer: thoughts first, one empty text when nothing was said."""
     choice = answer.choices[0] if answer.choices else Choice((), Finish.STOP)
     parts = sorted(choice.parts, key=lambda part: not isinstance(part, Reasoning))
-    content = [block for part in parts for block in write_part(part, voice.opaque)]
+    content = [block for slot, part in enumerate(parts) for block in _write_part(_named(part, answer.id, slot), voice)]
     tools = any(block["type"] == "tool_use" for block in content)
     refused = any(isinstance(part, Refusal) for part in parts)
     finish = Finish.CONTENT_FILTER if refused else choice.finish
@@ -122,12 +122,19 @@ def tool_id(name: str, message: str, slot: int) -> str:
     return name or f"toolu_{message.removeprefix('msg_')}_{slot}"
 
 
-def write_part(part: Part, opaque: Opaque | None) -> list[Block]:
+def _named(part: Part, message: str, slot: int) -> Part:
+    """The part, a call without an id given one."""
+    if not isinstance(part, ToolCall) or part.id:
+        return part
+    return msgspec.structs.replace(part, id=tool_id("", message, slot))
+
+
+def _write_part(part: Part, voice: Voice) -> list[Block]:
     """The blocks of one part of an answer; none for what a Claude client could not read."""
     if isinstance(part, Reasoning):
-        return _write_thought(part, opaque)
+        return _write_thought(part, voice.opaque)
     if isinstance(part, ToolCall):
-        return _write_call(part, opaque)
+        return _write_call(part, voice.opaque)
     if isinstance(part, Raw):
         return [part.value] if part.family == FAMILY and isinstance(part.value, dict) else []
     text = _text_of(part)
@@ -165,9 +172,8 @@ def _write_thought(part: Reasoning, opaque: Opaque | None) -> list[Block]:
 def _write_call(part: ToolCall, opaque: Opaque | None) -> list[Block]:
     if part.kind is ToolKind.SERVER:
         return []
-    call_id = part.id or tool_id("", "", 0)
-    seal = wrap_tool(call_id, part.family, part.signature, opaque)
-    block = {"type": "tool_use", "id": call_id, "name": part.name, "input": input_of(part.args_json, part.kind)}
+    seal = wrap_tool(part.id, part.family, part.signature, opaque)
+    block = {"type": "tool_use", "id": part.id, "name": part.name, "input": input_of(part.args_json, part.kind)}
     return [{"type": "redacted_thinking", "data": seal}, block] if seal else [block]
 
 

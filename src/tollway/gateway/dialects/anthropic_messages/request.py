@@ -4,10 +4,14 @@ from typing import Any
 
 import msgspec
 
+from tollway.core.chat import Thinking
 from tollway.core.errors import BadRequest
-from tollway.gateway.dialect import Body, Edits, Envelope, PathArgs
+from tollway.gateway.dialect import Body, Edits, Envelope, PathArgs, plain
 from tollway.gateway.dialects.anthropic_messages.say import write_request
 from tollway.gateway.dialects.anthropic_messages.seals import MARK, foreign
+from tollway.gateway.dialects.anthropic_messages.suffix import split_suffix
+from tollway.gateway.dialects.anthropic_messages.thinking import adaptive_config, budgeted, effort_word
+from tollway.gateway.dialects.anthropic_messages.traits import traits_of
 from tollway.gateway.dialects.anthropic_messages.understand import bytes_of, read_request
 
 __all__ = ["MEDIA_MARKERS", "edit_request", "envelope", "read_request", "write_request"]
@@ -51,14 +55,30 @@ def envelope(body: Body, path: PathArgs) -> Envelope:
 def edit_request(body: Body, envelope: Envelope, edits: Edits) -> Body:
     """The same body for another model, its output limit lowered, without seals that the vendor would refuse."""
     edited = dict(body)
-    edited["model"] = edits.model
-    limit = edits.max_output
-    if limit is not None and (envelope.max_output is None or limit < envelope.max_output):
-        edited["max_tokens"] = limit
+    limit = envelope.max_output
+    if edits.max_output is not None and (limit is None or edits.max_output < limit):
+        edited["max_tokens"] = limit = edits.max_output
+    edited["model"], asked = split_suffix(edits.model, limit or 0)
+    if asked is not None and "thinking" not in body:
+        _think(edited, asked)
     messages = body.get("messages")
     if isinstance(messages, msgspec.Raw) and MARK.encode() in bytes(messages):
         edited["messages"] = _without_foreign_seals(msgspec.json.decode(messages))
     return edited
+
+
+def _think(body: Body, asked: Thinking) -> None:
+    """Add what the model's suffix asks for, and take away the dials that thinking forbids."""
+    traits = traits_of(body["model"])
+    for dial in ("temperature", "top_p", "top_k"):
+        body.pop(dial, None)
+    if traits.adaptive:
+        body["thinking"] = adaptive_config(asked, traits)
+        body["output_config"] = {"effort": effort_word(asked, traits)} | (plain(body, "output_config") or {})
+        return
+    fits = budgeted(asked, plain(body, "max_tokens", int) or 0, 0)
+    if fits:
+        body["thinking"], body["max_tokens"] = {"type": "enabled", "budget_tokens": fits[0]}, fits[1]
 
 
 def _peek(body: Body, name: str, decode: Any) -> Any:

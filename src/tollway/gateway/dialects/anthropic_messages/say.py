@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from tollway.core.chat import ChatRequest, Sampling, ToolKind
+from tollway.core.chat import ChatRequest, Sampling, Thinking, ToolKind
 from tollway.core.errors import Unsupported
 from tollway.gateway.dialect import Body, Target, Written
 from tollway.gateway.dialects.anthropic_messages.jsonmode import demand_json
+from tollway.gateway.dialects.anthropic_messages.suffix import split_suffix
 from tollway.gateway.dialects.anthropic_messages.thinking import adaptive_config, budgeted, effort_word, off
 from tollway.gateway.dialects.anthropic_messages.tools import write_choice, write_tools
 from tollway.gateway.dialects.anthropic_messages.traits import Traits, traits_of
@@ -29,14 +30,16 @@ _NO_DIAL = ("min_p", "seed", "presence_penalty", "frequency_penalty", "logprobs"
 def write_request(request: ChatRequest, target: Target) -> Written:
     """Say a canonical request; raises Unsupported naming what cannot be said."""
     _refuse(request)
-    traits = traits_of(target.model)
+    limit = _max_tokens(request, target)
+    model, asked = split_suffix(target.model, limit)
+    traits = traits_of(model)
     turns = write_turns(request.messages)
     turns.dropped |= {name for name in _NO_COUNTERPART if getattr(request, name)} | set(request.leftover)
-    body: Body = {"model": target.model, "max_tokens": _max_tokens(request, target), "messages": turns.messages}
+    body: Body = {"model": model, "max_tokens": limit, "messages": turns.messages}
     if request.stream:
         body["stream"] = True
     _write_tools(request, body, traits, turns)
-    _write_thinking(request, target, body, traits, turns)
+    _write_thinking(request.thinking or asked, target, body, traits, turns)
     wish = demand_json(request, body, traits, turns.system)
     finish_turns(turns, traits.prefill and not _thinks(body))
     if turns.system:
@@ -75,8 +78,7 @@ def _write_tools(request: ChatRequest, body: Body, traits: Traits, turns: Turns)
         turns.dropped.add("strict")
 
 
-def _write_thinking(request: ChatRequest, target: Target, body: Body, traits: Traits, turns: Turns) -> None:
-    thinking = request.thinking
+def _write_thinking(thinking: Thinking | None, target: Target, body: Body, traits: Traits, turns: Turns) -> None:
     if thinking is None:
         return
     if off(thinking):
@@ -94,11 +96,11 @@ def _write_thinking(request: ChatRequest, target: Target, body: Body, traits: Tr
         if word:
             body["output_config"] = {"effort": word}
     else:
-        _write_budget(request, target, body, turns)
+        _write_budget(thinking, target, body, turns)
 
 
-def _write_budget(request: ChatRequest, target: Target, body: Body, turns: Turns) -> None:
-    fits = budgeted(request.thinking, body["max_tokens"], target.max_output) if request.thinking else None
+def _write_budget(thinking: Thinking, target: Target, body: Body, turns: Turns) -> None:
+    fits = budgeted(thinking, body["max_tokens"], target.max_output)
     if fits is None:
         turns.dropped.add("thinking")
         return

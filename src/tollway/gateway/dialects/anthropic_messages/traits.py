@@ -40,7 +40,7 @@ def traits_of(model: str) -> Traits:
     else:
         found = _OLD_ORDER.search(name)
         if not found:
-            return Traits(both_dials="claude" not in name, adaptive=False)
+            return Traits()
         line, version = found[3], (int(found[1]), int(found[2] or 0))
     return Traits(
         adaptive=version >= (4, 6),
