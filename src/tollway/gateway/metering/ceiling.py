@@ -31,7 +31,14 @@ def ceiling(prices: Sequence[Price], worst: Worst) -> NanoUsd:
     """The charge of the worst case over all candidates: every input token of the dearest class (a cache write may
     be dearer than plain input), every output token of the dearest class, margin included. Zero without candidates.
     """
-    return max((_ceiling(price, worst) for price in prices), default=NanoUsd(0))
+    most = NanoUsd(0)
+    said = worst.max_output * worst.answers
+    for price in prices:
+        for rates in _cards(price, worst.input_tokens):
+            units = _fixed(rates, worst) + said * rates.dearest_out
+            charge = round_up_ratio(units * rates.charge_numerator, rates.charge_denominator)
+            most = max(most, charge)
+    return most
 
 
 def affordable_output(prices: Sequence[Price], worst: Worst, balance_nano_usd: int) -> int:
@@ -39,7 +46,8 @@ def affordable_output(prices: Sequence[Price], worst: Worst, balance_nano_usd: i
 
     May be below MIN_OUTPUT, then the call must be refused; 0 when not even the input can be paid.
     """
-    return min((_affordable(price, worst, balance_nano_usd) for price in prices), default=worst.max_output)
+    cards = [rates for price in prices for rates in _cards(price, worst.input_tokens)]
+    return min((_affordable(rates, worst, balance_nano_usd) for rates in cards), default=worst.max_output)
 
 
 def tool_calls_at_most(tools: Sequence[Tool]) -> int:
@@ -52,20 +60,10 @@ def tool_calls_at_most(tools: Sequence[Tool]) -> int:
     return calls
 
 
-def _cards(price: Price, worst: Worst) -> tuple[Rates, ...]:
+def _cards(price: Price, input_tokens: int) -> tuple[Rates, ...]:
     """The rates that may apply: a prompt counted above the long-context limit may turn out below it."""
-    if price.long_context_over is None or worst.input_tokens <= price.long_context_over:
-        return (price.rates,)
-    return price.rates, price.long_rates
-
-
-def _ceiling(price: Price, worst: Worst) -> NanoUsd:
-    return NanoUsd(max(_ceiling_at(rates, worst) for rates in _cards(price, worst)))
-
-
-def _ceiling_at(rates: Rates, worst: Worst) -> NanoUsd:
-    units = _fixed(rates, worst) + worst.max_output * worst.answers * rates.dearest_out
-    return round_up_ratio(units * rates.charge_numerator, rates.charge_denominator)
+    limit = price.long_context_over
+    return (price.rates,) if limit is None or input_tokens <= limit else (price.rates, price.long_rates)
 
 
 def _fixed(rates: Rates, worst: Worst) -> int:
@@ -77,11 +75,7 @@ def _fixed(rates: Rates, worst: Worst) -> int:
     )
 
 
-def _affordable(price: Price, worst: Worst, balance_nano_usd: int) -> int:
-    return min(_affordable_at(rates, worst, balance_nano_usd) for rates in _cards(price, worst))
-
-
-def _affordable_at(rates: Rates, worst: Worst, balance_nano_usd: int) -> int:
+def _affordable(rates: Rates, worst: Worst, balance_nano_usd: int) -> int:
     left = balance_nano_usd * rates.charge_denominator // rates.charge_numerator - _fixed(rates, worst)
     if left < 0:
         return 0
