@@ -183,6 +183,12 @@ def test_gemini_3_gets_the_bypass_where_a_signature_was_lost() -> None:
     assert "thoughtSignature" not in str(write(ask(model(Text("x"))), THREE))
 
 
+def test_a_signature_elsewhere_in_the_turn_does_not_stand_in_for_the_first_calls() -> None:
+    parts = (Text("x", signature="s", family="gemini"), ToolCall("1", "f", "{}"))
+    said = write(ask(model(*parts)), THREE)["contents"][0]["parts"]
+    assert [part["thoughtSignature"] for part in said] == ["s", BYPASS]
+
+
 def test_each_step_of_one_turn_gets_its_own_bypass() -> None:
     steps = [step for n in "12" for step in (model(ToolCall(n, "f", "{}")), tool(ToolResult(n, (Text("x"),))))]
     contents = write(ask(*steps), THREE)["contents"]

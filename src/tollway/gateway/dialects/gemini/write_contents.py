@@ -104,13 +104,16 @@ class ContentsWriter:
     def _sealed_parts(self, message: Message, path: str) -> list[WirePart]:
         """A model's turn, with the bypass value where Gemini 3 demands a signature and none is left."""
         parts = self._parts(message, path)
-        if not self._sealed or any("thoughtSignature" in part for part in parts):
-            return parts
-        lost = any(isinstance(part, Reasoning) and part.family is not None for part in message.parts)
         calls = [part for part in parts if "functionCall" in part]
-        texts = [part for part in parts if "text" in part and "thought" not in part] if lost else []
-        for part in (calls or texts)[:1]:
-            part["thoughtSignature"] = BYPASS
+        if not self._sealed:
+            return parts
+        if calls:
+            calls[0].setdefault("thoughtSignature", BYPASS)
+        elif not any("thoughtSignature" in part for part in parts):
+            lost = any(isinstance(part, Reasoning) and part.family is not None for part in message.parts)
+            texts = [part for part in parts if "text" in part] if lost else []
+            for part in texts[:1]:
+                part["thoughtSignature"] = BYPASS
         return parts
 
     def _part(self, part: Part, path: str) -> list[WirePart]:
