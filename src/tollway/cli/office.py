@@ -14,13 +14,15 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from tollway.backends import sql
 from tollway.backends.clock import SystemClock
 from tollway.core.errors import BadRequest, NotFound, TollwayError, Unavailable
+from tollway.gateway import providers
 from tollway.gateway.admin.users import Users
-from tollway.gateway.app import known_providers, vendors
 from tollway.gateway.auth.api_keys import ApiKeys, KeyRules
 from tollway.gateway.ledger.ledger import Ledger
+from tollway.gateway.provider import Provider
+from tollway.kit.registry import discover
 from tollway.kit.toml import TomlError
 from tollway.ports import Database
-from tollway.settings import Settings, SettingsError, from_process
+from tollway.settings import Settings, SettingsError, Vendor, from_process
 
 T = TypeVar("T")
 
@@ -41,8 +43,9 @@ class Office:
 
 def settings_of(argv: Mapping[str, Any]) -> Settings:
     """The settings. Ends the process with 2 when they cannot be used."""
+    known = discover(providers, "provider", Provider).values()
     try:
-        return from_process(argv, vendors(known_providers()))
+        return from_process(argv, [Vendor(p.name, p.key_env, p.base_env, p.base_url, p.needs_key) for p in known])
     except (SettingsError, TomlError) as error:
         leave(str(error), USAGE)
 
