@@ -25,9 +25,8 @@ TAMPERED = {
     "UPDATE receipts SET cost = cost + 1 WHERE charge = 100": "the providers are owed",
     "DELETE FROM receipts WHERE charge = 100": "has an entry and no receipt",
     "UPDATE leases SET state = 'open', from_topup = from_topup + 5": "the open leases' unspent",
-    "INSERT INTO entries (id, kind, ref, at) SELECT 9999, 'settle', ref, at FROM entries WHERE kind = 'settle' LIMIT 1": (
-        "terminal entries"
-    ),
+    "INSERT INTO entries (id, kind, ref, at) SELECT 999, kind, ref, at FROM entries WHERE kind = 'settle'"
+    " LIMIT 1": "terminal entries",
 }
 
 
