@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tollway.gateway.auth.credential import channel_hint, credential, digest_of
+from tollway.gateway.auth.credential import carriers_of, channel_hint, credential, digest_of
 
 KEY = b"inf_" + b"aB3-_" * 8 + b"xyz"
 OLD = b"sk-" + b"0aZ9" * 12
@@ -88,3 +88,20 @@ def test_an_old_key_may_carry_a_channel_and_is_the_same_key_with_it() -> None:
     assert channel_hint(OLD + b"-") is None
     assert channel_hint(OLD) is None
     assert channel_hint(KEY) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "takes_query"),
+    [
+        ("/v1beta/models", True),
+        ("/v1/models/echo", True),
+        ("/me", False),
+        ("/api-keys", False),
+        ("/admin/users", False),
+    ],
+)
+def test_a_key_in_the_query_opens_only_what_googles_clients_ask_for(path: str, takes_query: bool) -> None:
+    found = credential({}, "key=k1", carriers_of(path))
+    assert found == (b"k1" if takes_query else None)
+    assert credential({b"x-api-key": b"k2", b"authorization": b"Bearer k3"}, "key=k1", carriers_of(path)) == b"k2"
+    assert credential({b"x-goog-api-key": b"k4"}, "key=k1", carriers_of(path)) == b"k4"
