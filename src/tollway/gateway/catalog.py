@@ -10,7 +10,7 @@ import msgspec
 
 from tollway.core.ids import ModelId
 from tollway.core.model import Model, Price
-from tollway.kit.toml import Place, Sheet, TomlError, read
+from tollway.kit.toml import Place, Sheet, read
 
 Ability = Literal["tools", "vision", "pdf", "audio_in", "audio_out", "image_out", "reasoning", "structured"]
 Category = Literal["fast", "flagship", "reasoning", "coding", "image", "custom"]
@@ -106,8 +106,7 @@ class Catalog:
         try:
             return cls(models, version, _local_pattern(local), frozenset(local_providers))
         except ValueError as error:
-            where = overrides or table
-            raise TomlError(where.file, where.line(("models",)), "models", str(error)) from error
+            raise (overrides or table).error(("models",), str(error)) from error
 
     def find(self, name: str) -> Model | None:
         """The model sold under that id, alias or upstream's name; None when there is none.
