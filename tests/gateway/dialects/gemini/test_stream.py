@@ -34,6 +34,7 @@ from tollway.core.stream import (
 from tollway.core.usage import Usage
 from tollway.gateway.dialect import Voice
 from tollway.gateway.dialects.gemini import dialect
+from tollway.gateway.dialects.gemini.encoder import GeminiEncoder
 from tollway.kit.sse import Frame, SseReader
 
 GOLD = (GOLDEN / "stream_thought_text_calls.sse").read_bytes()
@@ -251,6 +252,18 @@ def test_a_broken_answer_never_passes_for_a_whole_one(framing: str, end: StreamE
 
 def test_an_error_before_the_first_word_opens_the_array() -> None:
     assert encode([Cut()], "array").startswith(b'[{"error":')
+
+
+def test_googles_own_stream_passes_into_an_array_with_its_json_untouched() -> None:
+    encoder = GeminiEncoder(voice("array"))
+    frames = SseReader().feed(GOLD)
+    wire = b"".join(encoder.pass_on(frame) for frame in frames) + encoder.pass_end()
+    assert [bytes(part) for part in msgspec.json.decode(wire, type=list[msgspec.Raw])] == [part.data for part in frames]
+    cut = GeminiEncoder(voice("array"))
+    with pytest.raises(msgspec.DecodeError):
+        msgspec.json.decode(cut.pass_on(frames[0]) + cut.write(Cut()))
+    plain = GeminiEncoder(voice())
+    assert (plain.pass_on(frames[0]), plain.pass_end()) == (frames[0].raw, b"")
 
 
 def test_a_heartbeat_means_nothing() -> None:

@@ -35,6 +35,7 @@ from tollway.gateway.dialects.gemini.finish import write_finish
 from tollway.gateway.dialects.gemini.grounding import write_grounding
 from tollway.gateway.dialects.gemini.parts import WirePart, call_part, media_part, seal_part
 from tollway.gateway.dialects.gemini.seals import Seal
+from tollway.kit.sse import Frame
 
 _encode = msgspec.json.Encoder().encode
 _NO_WORDS: WirePart = {"text": ""}
@@ -189,6 +190,18 @@ class GeminiEncoder:
             fault = Fault(event.reason, status=502, remedy=Remedy.NONE, code="stream_cut")
         told = _encode({"error": error_object(fault, self._voice.request_id)})
         return self._lead() + told + (b"" if self._array else b"\r\n\r\n")
+
+    def pass_on(self, frame: Frame) -> bytes:
+        """A frame of Google's own stream in the caller's framing, its JSON untouched."""
+        if not self._array:
+            return frame.raw
+        return self._lead() + frame.data if frame.data else b""
+
+    def pass_end(self) -> bytes:
+        """The end of a stream that was passed on whole."""
+        if not self._array:
+            return b""
+        return b"]" if self._begun else b"[]"
 
     def heartbeat(self) -> bytes:
         """A blank line: Google's own clients choke on SSE comments, but skip empty events; JSON skips blanks."""
