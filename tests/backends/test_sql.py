@@ -109,11 +109,8 @@ async def test_another_process_sees_the_epoch_change_on_its_next_look(tmp_path: 
     await database.close()
 
 
-async def test_a_database_that_another_keeps_locked_is_unavailable_not_wrong(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sql, "BUSY_TIMEOUT_S", 0.05)
-    database = sql.open("sqlite://", tmp_path)
+async def test_a_database_that_another_keeps_locked_is_unavailable_not_wrong(tmp_path: Path) -> None:
+    database = sql.open("sqlite://?timeout=0.05", tmp_path)
     await database.migrate()
     other = sqlite3.connect(tmp_path / "tollway.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
+from urllib.parse import parse_qsl
 
 from tollway.core.errors import Unavailable
 from tollway.kit.counter import SharedCounter
@@ -59,24 +60,28 @@ class Engine(NamedTuple):
 def open(url: str, data_dir: Path) -> "SqlDatabase":
     """A database that is not connected yet. `sqlite://` alone is `tollway.db` in the data folder.
 
-    Raises ValueError for a URL of another kind.
+    `?timeout=` says for how many seconds SQLite waits for another process. Raises ValueError for a URL of another kind.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     kind, _, rest = url.partition("://")
     if kind == "sqlite":
-        file = Path(rest.removeprefix("/") or data_dir / "tollway.db")
+        path, _, query = rest.partition("?")
+        file = Path(path.removeprefix("/") or data_dir / "tollway.db")
         file.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
-        return SqlDatabase(_sqlite(file), SharedCounter(file.with_name(file.name + "-epoch")))
+        return SqlDatabase(
+            _sqlite(file, float(dict(parse_qsl(query)).get("timeout", BUSY_TIMEOUT_S))),
+            SharedCounter(file.with_name(file.name + "-epoch")),
+        )
     if kind in ("postgresql", "postgres"):
         return SqlDatabase(_postgresql(f"postgresql://{rest}"), SharedCounter(data_dir / "epoch"))
     raise ValueError(f"no database speaks {kind!r}: use sqlite:// or postgresql://")
 
 
-def _sqlite(file: Path) -> Engine:
+def _sqlite(file: Path, timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(
-            file, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=256
+            file, timeout=timeout_s, isolation_level=None, check_same_thread=False, cached_statements=256
         )
         for setting in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {setting}")

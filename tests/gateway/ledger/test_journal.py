@@ -18,7 +18,7 @@ def held() -> Held:
     return Held(new_call(), ANN, nano(5), 1.0, LEASE)
 
 
-def ended(note_chars: int = 0) -> Ended:
+def ended() -> Ended:
     return Ended(LEASE, 3, bill(new_call(), 4))
 
 
@@ -39,7 +39,7 @@ def test_a_living_process_is_never_replayed(tmp_path: Path) -> None:
 
 
 def test_records_come_back_as_they_were_written_over_many_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     writer = Journal(tmp_path)
     written: list[Record] = [ended() for _ in range(40_000)]

@@ -4,10 +4,10 @@ from types import TracebackType
 
 import msgspec
 
-from tollway.core.ids import CallId, KeyId, UserId
+from tollway.core.ids import CallId
 from tollway.core.money import NanoUsd
 from tollway.core.receipt import Reason, Receipt
-from tollway.gateway.ledger.journal import Ended, Segment
+from tollway.gateway.ledger.journal import Ended, Held, Segment
 from tollway.gateway.ledger.lease import Account, Lease
 from tollway.gateway.ledger.writer import Writer
 
@@ -52,24 +52,8 @@ class Hold:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if self._open:
-            self.release(bare_receipt(self.call, self._account.user, self.amount, self.at_s, Reason.FAILED))
-
-
-def bare_receipt(call: CallId, user: UserId, amount: NanoUsd, at_s: float, reason: Reason) -> Receipt:
-    """The receipt of a call of which only its hold is known."""
-    return Receipt(
-        id=call,
-        user=user,
-        key=KeyId(""),
-        reason=reason,
-        surface="",
-        model="",
-        asked="",
-        stream=False,
-        started_at_s=at_s,
-        duration_ms=0,
-        hold_nano_usd=amount,
-    )
+            held = Held(self.call, self._account.user, self.amount, self.at_s, self._lease.id)
+            self.release(held.receipt(Reason.FAILED))
 
 
 def _within(receipt: Receipt, amount: NanoUsd) -> Receipt:

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import msgspec
 
-from tollway.core.ids import CallId, LeaseId, UserId
+from tollway.core.ids import CallId, KeyId, LeaseId, UserId
 from tollway.core.money import NanoUsd
-from tollway.core.receipt import Receipt
+from tollway.core.receipt import Reason, Receipt
 
 SEGMENT_BYTES = 4 << 20
 SPARES = 2
@@ -37,6 +37,22 @@ class Held(msgspec.Struct, frozen=True, tag="h", array_like=True, gc=False):
     amount: NanoUsd
     at_s: float
     lease: LeaseId
+
+    def receipt(self, reason: Reason) -> Receipt:
+        """The receipt of a call of which nothing but its hold is known."""
+        return Receipt(
+            id=self.call,
+            user=self.user,
+            key=KeyId(""),
+            reason=reason,
+            surface="",
+            model="",
+            asked="",
+            stream=False,
+            started_at_s=self.at_s,
+            duration_ms=0,
+            hold_nano_usd=self.amount,
+        )
 
 
 class Ended(msgspec.Struct, frozen=True, tag="e", array_like=True, gc=False):

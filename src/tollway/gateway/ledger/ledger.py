@@ -194,7 +194,7 @@ class Ledger:
         process = self._journal.process if self._journal is not None else ""
         return await self._database.write(functools.partial(store.sweep, process=process, now=now_s))
 
-    async def close(self) -> None:
+    async def close(self, within_s: float = CLOSE_S) -> None:
         """Write everything, return all leased credit, remove the journal.
 
         Calls still in flight keep theirs, and when the database is away everything stays: the next start replays it.
@@ -202,7 +202,7 @@ class Ledger:
         if self._tending is not None:
             self._tending.cancel()
         try:
-            async with asyncio.timeout(CLOSE_S):
+            async with asyncio.timeout(within_s):
                 await self._settle_up()
         except (TimeoutError, Unavailable):
             log.warning("the ledger closes with calls or credit still in its journal; the next start replays them")

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from tollway.core.receipt import Reason
 from tollway.gateway.ledger import store
-from tollway.gateway.ledger.hold import bare_receipt
 from tollway.gateway.ledger.journal import DeadJournal, Ended, Held, Record, dead_journals
 from tollway.ports import Clock, Database
 
@@ -40,6 +39,5 @@ def terminals(records: Sequence[Record]) -> list[Ended]:
     ended = {record.receipt.id: record for record in records if isinstance(record, Ended)}
     for record in records:
         if isinstance(record, Held) and record.call not in ended:
-            expired = bare_receipt(record.call, record.user, record.amount, record.at_s, Reason.EXPIRED)
-            ended[record.call] = Ended(record.lease, 0, expired)
+            ended[record.call] = Ended(record.lease, 0, record.receipt(Reason.EXPIRED))
     return list(ended.values())
