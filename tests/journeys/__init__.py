@@ -1,0 +1,1 @@
+"""Stories over real HTTP: a real gateway process, the vendors' own SDKs, and providers that can fail."""
