@@ -119,6 +119,8 @@ def _imports(source: Source) -> set[str]:
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("tollway."):
+            found.add(node.value.partition(":")[0])  # loaded by name when it is needed
     return found
 
 
