@@ -101,7 +101,8 @@ class ChatDecoder:
         try:
             chunk = read_chunk(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return self._end(read_failure(data))
+            whole = frame.raw.endswith((b"\n\n", b"\r\r", b"\r\n\r\n"))
+            return self._end(read_failure(data)) if whole else []  # half a frame at the end of the bytes is a cut
         if chunk.error is not None or chunk.object == "error" or frame.event == b"error":
             return self._end(read_failure(data))
         return self._chunk(chunk)
