@@ -39,7 +39,7 @@ from tollway.kit.http1.asgi import App
 from tollway.kit.http1.client import Client
 from tollway.kit.registry import discover
 from tollway.ports import Transaction, Upstream
-from tollway.settings import Settings, Vendor
+from tollway.settings import Settings
 
 log = logging.getLogger("tollway.app")
 BEAT_S = 1.0
@@ -56,11 +56,6 @@ def known_providers() -> dict[str, Provider]:
 def known_dialects() -> dict[str, Dialect]:
     """Every dialect by family."""
     return {dialect.family: dialect for dialect in discover(dialects, "dialect", Dialect).values()}
-
-
-def vendors(known: Mapping[str, Provider]) -> list[Vendor]:
-    """What settings must know of the providers."""
-    return [Vendor(one.name, one.key_env, one.base_env, one.base_url, one.needs_key) for one in known.values()]
 
 
 def all_channels(settings: Settings, known: Mapping[str, Provider]) -> list[Channel]:
@@ -128,13 +123,14 @@ class Hub:
     def _cheapest(self) -> str | None:
         """The cheapest model for everyday use that some channel serves: answers requests that name none."""
         fast = [model for model in self.catalog.models if model.category == "fast" and self.router.serves(model.id)]
-        real = [model for model in fast if not self.providers[model.provider].inside] if len(fast) > 1 else fast
-        return min(real, key=lambda model: model.price.output).id if real else None
+        real = [model for model in fast if not any(self.providers[name].inside for name in model.served_by)]
+        cheapest = min(real or fast, key=lambda model: model.price.output, default=None)
+        return cheapest.id if cheapest is not None else None
 
     def _control_app(self) -> App:
         build: Callable[..., App] = load("tollway.gateway.admin.control", "control_app")
         rooms: Callable[..., object] = load("tollway.gateway.admin.control", "Rooms")
-        rules = KeyRules(self.settings.keys.days or None)
+        rules = KeyRules(self.settings.keys.days or None, limits=self.settings.keys.limits)
         api_keys = ApiKeys(self.database, self.clock, rules)
         return build(
             rooms(
@@ -152,8 +148,8 @@ class Hub:
         )
 
     def newcomers(self) -> Newcomers:
-        """Whom the very first start makes: their keys do not expire."""
-        keys = ApiKeys(self.database, self.clock, KeyRules(lifetime_days=None))
+        """Whom the very first start makes."""
+        keys = ApiKeys(self.database, self.clock, KeyRules(self.settings.keys.days or None))
         return Newcomers(Users(self.database, self.clock, keys), self.settings.keys.first_credits)
 
     async def start(self) -> None:

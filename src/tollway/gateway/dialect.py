@@ -153,6 +153,16 @@ class Encoder(Protocol):
         """Bytes that mean nothing, sent between events to keep the connection warm."""
 
 
+class Reframer(Protocol):
+    """A stream that passes through in its own dialect, but in another framing than the provider's SSE."""
+
+    def pass_on(self, frame: Frame) -> bytes:
+        """One frame in the caller's framing, its JSON untouched."""
+
+    def pass_end(self) -> bytes:
+        """The end of the stream."""
+
+
 class Opaque:
     """Carries a provider's seal through a dialect that has a slot for a seal, but only for its own.
 
@@ -222,6 +232,10 @@ class Dialect:
     """Byte strings one of which occurs in any body that holds media."""
     passes: tuple[bytes, ...] = field(default=())
     """Request headers that go on unchanged when both sides speak this dialect (`anthropic-beta`)."""
+    reframer: Callable[[Voice], Reframer | None] = lambda voice: None
+    """For dialects that stream in more than one framing: None when the caller takes SSE as it is."""
+    breaks_off: bool = False
+    """A stream that failed is also closed without a proper end: some clients take its error event for a chunk."""
     write_count: Callable[[int], bytes] | None = None
     """A token count in the shape of this dialect's own counting endpoint."""
     one_way: bool = False

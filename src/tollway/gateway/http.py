@@ -32,7 +32,6 @@ from tollway.kit.http1.wire import Handler, Request, Sink
 from tollway.kit.uuid7 import uuid7
 
 log = logging.getLogger("tollway.http")
-LARGE_COUNT = 64 * 1024
 JSON = (b"content-type", b"application/json")
 
 
@@ -112,10 +111,7 @@ class Front:
         model = self.gateway.catalog.find(call.envelope.model or "")
         if model is None:
             raise ModelNotFound(f"the model {call.envelope.model!r} is not on sale here", field="model")
-        if call.size > LARGE_COUNT:
-            tokens = await asyncio.to_thread(lambda: count_request(call.request(), model))
-        else:
-            tokens = count_request(call.request(), model)
+        tokens = await asyncio.to_thread(lambda: count_request(call.request(), model, exact=True))
         if call.dialect.write_count is None:
             raise NotFound("this dialect counts no tokens")
         answer(sink, 200, call.dialect.write_count(tokens), call.id)

@@ -174,8 +174,8 @@ class Delivery:
 
     def _end(self, reply: StreamReply) -> None:
         """Nothing more will be said. A stream that is not whole never ends like one that is."""
-        if not isinstance(reply.terminal, Completed) and self.call.options.get("framing") == "array":
-            self.sink.abort()
+        if self.call.dialect.breaks_off and not isinstance(reply.terminal, Completed):
+            self.sink.break_off()
         else:
             self.sink.end()
         self.beat_s = self._now_s()

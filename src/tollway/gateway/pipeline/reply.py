@@ -39,8 +39,8 @@ class StreamReply:
     """A streamed answer. `feed` is called with whatever bytes arrived; whole frames come out."""
 
     __slots__ = (
-        "_decoder", "_encoder", "_frames", "_hide_usage", "_passthrough", "_restore", "_voice", "beats", "call",
-        "candidate", "finish", "images", "on_terminal", "spoken", "tally", "terminal", "thoughts", "tools", "usage",
+        "_decoder", "_encoder", "_frames", "_hide_usage", "_passthrough", "_reframed", "_restore", "_voice", "beats",
+        "call", "candidate", "finish", "images", "on_terminal", "spoken", "tally", "terminal", "thoughts", "tools", "usage",
     )  # fmt: skip
 
     def __init__(self, call: Call, candidate: Candidate, prepared: Prepared, voice: Voice) -> None:
@@ -64,6 +64,7 @@ class StreamReply:
         self._encoder: Encoder | None = None
         self._passthrough = prepared.passthrough
         self._restore = None if self._passthrough else Restore(prepared.written)
+        self._reframed = call.dialect.reframer(voice) if self._passthrough else None
         self._hide_usage = call.dialect.hides_usage and not call.envelope.include_usage
 
     def feed(self, data: bytes) -> bytes:
@@ -117,14 +118,16 @@ class StreamReply:
             for event in events:
                 self._note(event)
             if not (self._hide_usage and len(events) == 1 and type(events[0]) is UsageSeen):
-                out.append(frame.raw)
+                out.append(frame.raw if self._reframed is None else self._reframed.pass_on(frame))
         return out[0] if len(out) == 1 else b"".join(out)
 
     def _say(self, event: StreamEvent) -> bytes:
         """One event to the caller: directly, or as the end of a stream that passed through."""
         if self._passthrough:
             self._note(event)
-            return b"" if isinstance(event, Completed) else self.encoder.write(event)
+            if not isinstance(event, Completed):
+                return self.encoder.write(event)
+            return b"" if self._reframed is None else self._reframed.pass_end()
         seen: StreamEvent | None = event
         if self._restore is not None and not self._restore.idle:
             seen = self._restore.event(event)

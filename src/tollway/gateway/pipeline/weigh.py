@@ -8,7 +8,7 @@ from tollway.core.model import Model
 from tollway.core.money import NanoUsd
 from tollway.gateway.ledger.ledger import Hold, Ledger
 from tollway.gateway.metering.ceiling import MIN_OUTPUT, Worst, affordable_output, ceiling, tool_calls_at_most
-from tollway.gateway.metering.tokens import count_request, upper_bound
+from tollway.gateway.metering.tokens import count_request, hold_tokens, is_warm, upper_bound
 from tollway.gateway.pipeline.call import Call
 from tollway.gateway.routing.router import Plan
 
@@ -78,18 +78,18 @@ def _worst(call: Call, plan: Plan, tokens: int, tool_calls: int) -> Worst:
 
 async def _counted(call: Call, models: Iterable[Model]) -> int:
     """Prompt tokens by the greediest of the plan's tokenizers."""
-    if call.size > LARGE_BODY:
+    if call.size > LARGE_BODY or not is_warm():
         return await asyncio.to_thread(_count, call, tuple(models))
     return _count(call, tuple(models))
 
 
 def _count(call: Call, models: tuple[Model, ...]) -> int:
     request = call.request()
-    return max(count_request(request, model) for model in models)
+    return max(hold_tokens(request, model) for model in models)
 
 
 def input_estimate(call: Call, model: Model) -> int:
     """Prompt tokens where the provider did not say: counted when that is quick, else by length."""
-    if call.size > LARGE_BODY:
+    if call.size > LARGE_BODY or not is_warm():
         return call.size // BYTES_PER_TOKEN
     return count_request(call.request(), model)

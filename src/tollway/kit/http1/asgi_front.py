@@ -233,6 +233,12 @@ class AsgiSink:
             self.is_aborted = True
             self._news.set()
 
+    def break_off(self) -> None:
+        """See Sink."""
+        if not self.done:
+            self.done = True
+            self._news.set()
+
     def on_full(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
         """See Sink."""
         if self.done:

@@ -132,13 +132,17 @@ class ServerSink:
         outlet.transport.write(data)
 
     def _write_long(self, head: bytes | None, data: bytes, size: int) -> None:
-        parts = [head] if head is not None else []
+        """Without a copy. Not by `writelines`: on some versions of asyncio it never reports a full buffer."""
+        before = head or b""
         if self._is_chunked:
-            parts += (b"%x\r\n" % size, data, b"\r\n")
-        else:
-            parts.append(data)
-        self.outlet.sent += sum(map(len, parts))
-        self.outlet.transport.writelines(parts)
+            before += b"%x\r\n" % size
+        outlet = self.outlet
+        outlet.sent += len(before) + size + 2 * self._is_chunked
+        if before:
+            outlet.transport.write(before)
+        outlet.transport.write(data)
+        if self._is_chunked:
+            outlet.transport.write(b"\r\n")
 
     def flush(self) -> None:
         """Send the head if it still waits."""
@@ -171,6 +175,13 @@ class ServerSink:
         if not self.done:
             self._head = None
             self.outlet.transport.abort()
+            self._close(True)
+
+    def break_off(self) -> None:
+        """See Sink."""
+        if not self.done:
+            self.flush()
+            self.outlet.transport.close()
             self._close(True)
 
     def _close(self, is_last: bool) -> None:

@@ -82,6 +82,9 @@ class Sink(Protocol):
     def abort(self) -> None:
         """Cut the connection so that the client cannot take what it got for a whole answer."""
 
+    def break_off(self) -> None:
+        """Send what was written, then close without the proper end: the client knows that it did not get all."""
+
     def on_full(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
         """Call `pause` when the client lags behind by the write limit and `resume` when it caught up."""
 

@@ -23,5 +23,7 @@ dialect = Dialect(
     read_error=read_error,
     write_error=write_error,
     media_markers=MEDIA_MARKERS,
+    reframer=lambda voice: GeminiEncoder(voice) if voice.framing == "array" else None,
+    breaks_off=True,
     write_count=write_count,
 )
