@@ -51,14 +51,15 @@ async def test_a_sized_answer_is_one_write() -> None:
     assert write.endswith(b"\r\n\r\nhello")
 
 
-async def test_a_long_answer_is_one_write() -> None:
+async def test_a_long_answer_is_not_copied_behind_its_head() -> None:
     async def long(request: Request, sink: Sink) -> None:
         sink.head(200, (), 1_000_000)
         sink.write(b"x" * 1_000_000)
         sink.end()
 
-    [write] = await writes_of(long)
-    assert write.endswith(b"\r\n\r\n" + b"x" * 1_000_000)
+    head, body = await writes_of(long)
+    assert head.endswith(b"\r\n\r\n")
+    assert body == b"x" * 1_000_000
 
 
 async def test_a_streams_head_leaves_with_its_first_piece_and_every_piece_at_once() -> None:

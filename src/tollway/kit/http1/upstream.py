@@ -83,7 +83,8 @@ class Wire:
         self._total_deadline = now + outbound.total_timeout_s
         body = outbound.body
         if len(body) > COPY_LIMIT:
-            self.transport.writelines((head, body))
+            self.transport.write(head)
+            self.transport.write(body)
         else:
             self.transport.write(head + body)
         # A short answer may end, and this wire be taken by the next request, before whoever waits here runs again.
