@@ -105,8 +105,8 @@ class LedgerAgainstModel(RuleBasedStateMachine):
 
         async def tend() -> None:
             await self.ledger.tend()
-            while waiting := [task for task in self.ledger._tasks if task is not self.ledger._tending]:
-                await asyncio.wait(waiting)
+            while self.ledger._leasing.tasks:
+                await asyncio.wait(self.ledger._leasing.tasks)
 
         self.do(tend())
 
@@ -124,7 +124,7 @@ class LedgerAgainstModel(RuleBasedStateMachine):
         async def die() -> None:
             if written:
                 await self.ledger.flush()
-            for task in [*self.ledger._tasks, self.ledger._writer._task]:
+            for task in [*self.ledger._leasing.tasks, self.ledger._tending, self.ledger._writer._task]:
                 task.cancel()
                 await asyncio.wait([task])
             self.ledger._journal.close(remove=False)

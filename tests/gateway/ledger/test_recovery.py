@@ -20,7 +20,7 @@ from tollway.gateway.ledger.recovery import terminals
 
 async def die(ledger: Ledger) -> None:
     """Stop like a killed process: nothing is written, nothing is returned, and its locks fall."""
-    for task in [*ledger._tasks, ledger._writer._task]:
+    for task in [*ledger._leasing.tasks, ledger._tending, ledger._writer._task]:
         task.cancel()
         await asyncio.wait([task])
     ledger._journal.close(remove=False)
@@ -156,7 +156,7 @@ async def test_leases_in_use_are_renewed_and_idle_ones_are_returned(books: Books
         await ledger.flush()
         books.clock.at_s += 31
         await ledger.tend()
-        await asyncio.gather(*[task for task in ledger._tasks if task is not ledger._tending])
+        await asyncio.gather(*ledger._leasing.tasks)
         assert await books.one("SELECT balance FROM accounts WHERE kind = 'topup'") == 960
         assert await books.one("SELECT state FROM leases") == "closed"
     assert await books.differences() == []

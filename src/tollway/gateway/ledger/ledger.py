@@ -3,21 +3,19 @@
 import asyncio
 import fcntl
 import functools
-import itertools
 import logging
 import os
-from collections.abc import Coroutine
 from pathlib import Path
 from typing import NamedTuple
 
 from tollway.core.errors import BadRequest, CreditsExhausted, Unavailable
-from tollway.core.ids import CallId, LeaseId, UserId
+from tollway.core.ids import CallId, UserId
 from tollway.core.money import NanoUsd
 from tollway.core.receipt import Receipt
 from tollway.gateway.ledger import store
 from tollway.gateway.ledger.hold import Hold
 from tollway.gateway.ledger.journal import Journal
-from tollway.gateway.ledger.lease import IDLE_S, TRUST_S, TTL_S, Account, Lease
+from tollway.gateway.ledger.leasing import Leasing
 from tollway.gateway.ledger.recovery import replay
 from tollway.gateway.ledger.writer import Writer
 from tollway.ports import Clock, Database
@@ -57,14 +55,13 @@ class Ledger:
 
     def __init__(self, database: Database, folder: Path, clock: Clock) -> None:
         self._database, self._folder, self._clock = database, folder, clock
-        self._accounts: dict[UserId, Account] = {}
+        self._leasing = Leasing(database, clock)
+        self._accounts = self._leasing.accounts
         self._journal: Journal | None = None
         self._writer: Writer | None = None
         self._lock: int | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
         self._tending: asyncio.Task[None] | None = None
-        self._lease_numbers = itertools.count(1)
-        self._renewed_at_s = self._swept_at_s = 0.0
+        self._swept_at_s = 0.0
 
     async def start(self, *, alone: bool = True) -> None:
         """Replay dead processes' journals, sweep their leases, begin to write.
@@ -76,9 +73,11 @@ class Ledger:
             self._lock = _claim(self._folder)
         await replay(self._database, self._folder / "journal", self._clock)
         self._journal = Journal(self._folder / "journal")
+        self._leasing.begin(self._journal.process)
         self._writer = Writer(self._database, self._journal)
         await self.sweep()
-        self._tending = self._spawn(self._tend())
+        self._tending = asyncio.get_running_loop().create_task(self._tend(), name="ledger tend")
+        self._tending.add_done_callback(_complain)
 
     # ------------------------------------------------------------ holding
 
@@ -99,7 +98,7 @@ class Ledger:
         lease.held += ceiling
         lease.used_at_s = now_s
         if lease.free < ceiling and account.request is None and account.rest >= 4 * ceiling:
-            self._move(account, self._extend(account, ceiling))
+            self._leasing.ask(account, ceiling)
         return hold
 
     async def hold(self, user: UserId, ceiling: NanoUsd, call: CallId) -> Hold:
@@ -109,9 +108,7 @@ class Ledger:
         """
         if ceiling < 0:
             raise ValueError("a hold cannot be negative")
-        account = self._accounts.get(user)
-        if account is None:
-            account = self._accounts[user] = Account(user, self._clock.now_s())
+        account = self._leasing.account(user)
         arrived = account.asked
         account.waiting += ceiling
         try:
@@ -120,10 +117,7 @@ class Ledger:
                 # Only an answer to a request made after we came can say that there is not enough.
                 if account.answered > arrived and account.left < ceiling:
                     raise CreditsExhausted(account.left, ceiling)
-                if account.request is None:
-                    self._move(account, self._extend(account, ceiling))
-                if account.request is not None:
-                    await asyncio.shield(account.request)
+                await asyncio.shield(self._leasing.ask(account, ceiling))
         finally:
             account.waiting -= ceiling
         return hold
@@ -208,17 +202,13 @@ class Ledger:
             log.warning("the ledger closes with calls or credit still in its journal; the next start replays them")
         if self._writer is not None and self._journal is not None:
             await self._writer.close()
-            owing = any(account.lease is not None for account in self._accounts.values())
-            self._journal.close(remove=not owing and not self._writer.pending)
+            self._journal.close(remove=not self._leasing.owing and not self._writer.pending)
         if self._lock is not None:
             os.close(self._lock)
 
     async def _settle_up(self) -> None:
-        if self._tasks:
-            await asyncio.wait(self._tasks)
         await self.flush()
-        for account in self._accounts.values():
-            await self._return(account)
+        await self._leasing.return_all()
 
     async def _tend(self) -> None:
         while True:
@@ -230,77 +220,10 @@ class Ledger:
 
     async def tend(self) -> None:
         """What is due now: renew leases in use, return idle ones, sweep those of the dead."""
-        now_s = self._clock.now_s()
-        for account in [a for a in self._accounts.values() if a.request is None]:
-            lease = account.lease
-            if lease is not None and lease.quiet and now_s - lease.used_at_s > IDLE_S:
-                self._move(account, self._return(account))
-            elif lease is None and not account.waiting:
-                del self._accounts[account.user]
-        if now_s - self._renewed_at_s > TTL_S / 3 and any(a.lease is not None for a in self._accounts.values()):
-            await self._renew(now_s)
-        if now_s - self._swept_at_s > SWEEP_S:
+        self._leasing.return_idle()
+        await self._leasing.renew()
+        if self._clock.now_s() - self._swept_at_s > SWEEP_S:
             await self.sweep()
-
-    async def _renew(self, now_s: float) -> None:
-        if self._journal is None:
-            return
-        work = functools.partial(store.renew, process=self._journal.process, expires_at=now_s + TTL_S)
-        asked = {account.lease for account in self._accounts.values() if account.lease is not None}
-        ours = await self._database.write(work)
-        self._renewed_at_s = now_s
-        for account in self._accounts.values():
-            lease = account.lease
-            if lease is not None and lease in asked:
-                if lease.id in ours:
-                    lease.trusted_until_s = max(lease.trusted_until_s, now_s + TRUST_S)
-                else:
-                    account.lease = None
-
-    async def _extend(self, account: Account, ceiling: int) -> None:
-        """Lease more credit, at least enough for `ceiling` unless there is not so much."""
-        if self._journal is None:
-            raise Unavailable("the ledger is not started")
-        now_s, lease = self._clock.now_s(), account.lease
-        account.asked += 1
-        number, free = account.asked, (lease.free if lease is not None else 0)
-        name = LeaseId(f"lse_{self._journal.process}_{next(self._lease_numbers)}") if lease is None else lease.id
-        wish = store.Wish(
-            lease=name, user=account.user, process=self._journal.process, fence=lease.fence if lease else 0,
-            need=max(0, ceiling - free), waiting=max(0, account.waiting - free),
-            want=account.want(ceiling, now_s), at=now_s, expires_at=now_s + TTL_S,
-        )  # fmt: skip
-        account.spent, account.asked_at_s = 0, now_s
-        taken = await self._database.write(functools.partial(store.take, wish=wish))
-        account.rest = taken.rest
-        if taken.amount == store.LOST:
-            account.lease = None
-            return
-        if taken.fence:
-            if lease is None:
-                lease = account.lease = Lease(name, taken.fence, now_s)
-            lease.free += taken.amount
-            lease.trusted_until_s = now_s + TRUST_S
-        account.answered = number
-
-    async def _return(self, account: Account) -> None:
-        """Give back what is free; the whole lease when nothing can draw on it any more."""
-        lease = account.lease
-        if lease is None:
-            return
-        back, whole = lease.free, lease.quiet
-        lease.free = 0
-        work = functools.partial(
-            store.give_back, lease=lease.id, amount=None if whole else back, at=self._clock.now_s()
-        )
-        try:
-            returned = await self._database.write(work)
-        except Unavailable:
-            lease.free += back
-            raise
-        account.rest += returned
-        if whole:
-            account.lease = None
 
     async def _catch_up(self) -> None:
         """Wait, within bounds, until the books are near enough to take another call."""
@@ -312,28 +235,10 @@ class Ledger:
             except TimeoutError:
                 raise Unavailable("the books are too far behind to take another call") from None
 
-    def _move(self, account: Account, movement: Coroutine[None, None, None]) -> None:
-        """Begin the account's one movement of credit; a caller who leaves does not break it off."""
 
-        async def alone() -> None:
-            try:
-                await movement
-            finally:
-                account.request = None
-
-        account.request = self._spawn(alone())
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._finished)
-        return task
-
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None:  # whoever waits for the task gets it too; nobody may be waiting
-            log.warning("the ledger's work was broken off", exc_info=error)
+def _complain(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        log.error("leases are no longer tended: they end by their own time limits", exc_info=task.exception())
 
 
 def _claim(folder: Path) -> int:
