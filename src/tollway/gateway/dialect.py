@@ -153,7 +153,7 @@ class Encoder(Protocol):
         """Bytes that mean nothing, sent between events to keep the connection warm."""
 
 
-class Reframer(Protocol):
+class Reframer(Encoder, Protocol):
     """A stream that passes through in its own dialect, but in another framing than the provider's SSE."""
 
     def pass_on(self, frame: Frame) -> bytes:

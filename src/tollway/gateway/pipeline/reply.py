@@ -40,7 +40,8 @@ class StreamReply:
 
     __slots__ = (
         "_decoder", "_encoder", "_frames", "_hide_usage", "_passthrough", "_reframed", "_restore", "_voice", "beats",
-        "call", "candidate", "finish", "images", "on_terminal", "spoken", "tally", "terminal", "thoughts", "tools", "usage",
+        "call", "candidate", "finish", "images", "on_terminal", "spoken", "tally", "terminal", "thoughts", "tools",
+        "usage",
     )  # fmt: skip
 
     def __init__(self, call: Call, candidate: Candidate, prepared: Prepared, voice: Voice) -> None:
@@ -61,10 +62,10 @@ class StreamReply:
         self._decoder = candidate.provider.dialect.decoder()
         self._frames = SseReader()
         self._voice = voice
-        self._encoder: Encoder | None = None
         self._passthrough = prepared.passthrough
         self._restore = None if self._passthrough else Restore(prepared.written)
         self._reframed = call.dialect.reframer(voice) if self._passthrough else None
+        self._encoder: Encoder | None = self._reframed
         self._hide_usage = call.dialect.hides_usage and not call.envelope.include_usage
 
     def feed(self, data: bytes) -> bytes:
