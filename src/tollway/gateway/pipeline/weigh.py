@@ -3,9 +3,13 @@
 import asyncio
 from collections.abc import Iterable
 
+import msgspec
+
+from tollway.core.chat import ChatRequest, Effort
 from tollway.core.errors import CreditsExhausted
 from tollway.core.model import Model
 from tollway.core.money import NanoUsd
+from tollway.gateway.dialect import Body
 from tollway.gateway.ledger.ledger import Hold, Ledger
 from tollway.gateway.metering.ceiling import MIN_OUTPUT, Worst, affordable_output, ceiling, tool_calls_at_most
 from tollway.gateway.metering.tokens import count_request, hold_tokens, is_warm, upper_bound
@@ -17,6 +21,9 @@ RICH = 1000
 LARGE_BODY = 64 * 1024
 """Bytes above which counting goes to a thread, so that nobody else waits for it."""
 BYTES_PER_TOKEN = 4
+LARGEST_BUDGET = 32_000
+"""Thinking tokens of the highest effort where a provider wants a number."""
+BESIDE_BUDGET = 1024
 NEVER = 10**18
 """More nano-dollars than anybody has."""
 
@@ -44,6 +51,7 @@ async def weigh(call: Call, plan: Plan, ledger: Ledger) -> Weighed:
     prices = [candidate.model.price for candidate in plan.candidates]
     tokens = await _counted(call, {candidate.model.family: candidate.model for candidate in plan.candidates}.values())
     worst = _worst(call, plan, tokens, tool_calls_at_most(call.request().tools))
+    worst = msgspec.structs.replace(worst, max_output=_with_thoughts(worst.max_output, call.request(), plan))
     need = ceiling(prices, worst)
     try:
         return Weighed(ledger.try_hold(user, need, call.id) or await ledger.hold(user, need, call.id))
@@ -61,8 +69,22 @@ def _bound(call: Call, plan: Plan) -> NanoUsd:
     """More than the worst case, without looking at a single word: a token is never less than one byte."""
     per_in, per_out = plan.dearest
     asked, most = call.envelope.max_output, plan.most_output
-    output = most if asked is None or asked > most else asked
+    output = most if asked is None or asked > most or _may_think(call.body) else asked
     return NanoUsd(upper_bound(call.size) * per_in + output * call.envelope.answers * per_out + _pictures(plan))
+
+
+def _may_think(body: Body) -> bool:
+    """Whether the body speaks of reasoning, for which some providers want a larger limit than the caller set."""
+    return "reasoning_effort" in body or "thinking" in body or "reasoning" in body or "output_config" in body
+
+
+def _with_thoughts(limit: int, request: ChatRequest, plan: Plan) -> int:
+    """The limit a provider may be given where thinking must fit under it (relay.md 6.17: budget + 1,024)."""
+    thinking = request.thinking
+    if thinking is None or thinking.effort is Effort.NONE:
+        return limit
+    budget = thinking.budget if thinking.budget is not None and thinking.budget > 0 else LARGEST_BUDGET
+    return min(plan.most_output, max(limit, budget + BESIDE_BUDGET))
 
 
 def _pictures(plan: Plan) -> int:
