@@ -53,6 +53,7 @@ async def test_an_account_with_credit_is_held_from_memory(books: Books) -> None:
             hold = ledger.try_hold(ANN, nano(1_000), call)
             assert hold is not None
             hold.settle(bill(call, 900))
+            assert ledger.left(ANN) == (await ledger.balance(ANN)).left
     assert await books.differences() == []
 
 
