@@ -234,6 +234,8 @@ class Dialect:
     """Request headers that go on unchanged when both sides speak this dialect (`anthropic-beta`)."""
     reframer: Callable[[Voice], Reframer | None] = lambda voice: None
     """For dialects that stream in more than one framing: None when the caller takes SSE as it is."""
+    widens_limit: bool = False
+    """`write_request` may raise the caller's output limit, to make room for thinking beside the answer."""
     breaks_off: bool = False
     """A stream that failed is also closed without a proper end: some clients take its error event for a chunk."""
     write_count: Callable[[int], bytes] | None = None

@@ -9,7 +9,6 @@ from tollway.core.chat import ChatRequest, Effort
 from tollway.core.errors import CreditsExhausted
 from tollway.core.model import Model
 from tollway.core.money import NanoUsd
-from tollway.gateway.dialect import Body
 from tollway.gateway.ledger.ledger import Hold, Ledger
 from tollway.gateway.metering.ceiling import MIN_OUTPUT, Worst, affordable_output, ceiling, tool_calls_at_most
 from tollway.gateway.metering.tokens import count_request, hold_tokens, is_warm, upper_bound
@@ -51,7 +50,8 @@ async def weigh(call: Call, plan: Plan, ledger: Ledger) -> Weighed:
     prices = [candidate.model.price for candidate in plan.candidates]
     tokens = await _counted(call, {candidate.model.family: candidate.model for candidate in plan.candidates}.values())
     worst = _worst(call, plan, tokens, tool_calls_at_most(call.request().tools))
-    worst = msgspec.structs.replace(worst, max_output=_with_thoughts(worst.max_output, call.request(), plan))
+    if _may_widen(call, plan):
+        worst = msgspec.structs.replace(worst, max_output=_with_thoughts(worst.max_output, call.request(), plan))
     need = ceiling(prices, worst)
     try:
         return Weighed(ledger.try_hold(user, need, call.id) or await ledger.hold(user, need, call.id))
@@ -69,13 +69,17 @@ def _bound(call: Call, plan: Plan) -> NanoUsd:
     """More than the worst case, without looking at a single word: a token is never less than one byte."""
     per_in, per_out = plan.dearest
     asked, most = call.envelope.max_output, plan.most_output
-    output = most if asked is None or asked > most or _may_think(call.body) else asked
+    output = most if asked is None or asked > most or _may_widen(call, plan) else asked
     return NanoUsd(upper_bound(call.size) * per_in + output * call.envelope.answers * per_out + _pictures(plan))
 
 
-def _may_think(body: Body) -> bool:
-    """Whether the body speaks of reasoning, for which some providers want a larger limit than the caller set."""
-    return "reasoning_effort" in body or "thinking" in body or "reasoning" in body or "output_config" in body
+def _may_widen(call: Call, plan: Plan) -> bool:
+    """Whether some candidate may be asked for more output than the caller's limit, for the sake of thinking."""
+    body = call.body
+    if not ("reasoning_effort" in body or "thinking" in body or "reasoning" in body or "generationConfig" in body):
+        return False
+    spoken = (candidate.provider.dialect for candidate in plan.candidates)
+    return any(dialect.widens_limit and dialect is not call.dialect for dialect in spoken)
 
 
 def _with_thoughts(limit: int, request: ChatRequest, plan: Plan) -> int:

@@ -28,6 +28,7 @@ dialect = Dialect(
     read_error=read_error,
     write_error=write_error,
     media_markers=MEDIA_MARKERS,
+    widens_limit=True,
     passes=(b"anthropic-beta",),
     write_count=write_count,
 )
