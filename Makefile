@@ -32,7 +32,7 @@ fast: ## the fast half of the gate: format, lint, types, imports, house
 
 unit: ## unit tests and laws only
 	@bin/bootstrap dev
-	$(PYTHON) -m pytest -n 2 --ignore=tests/journeys --ignore=tests/house
+	$(PYTHON) -m pytest -n 2 --hypothesis-profile=quick --ignore=tests/journeys --ignore=tests/house
 
 journeys: ## stories over real HTTP only
 	@bin/bootstrap dev
