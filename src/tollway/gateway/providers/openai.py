@@ -1,6 +1,10 @@
 """OpenAI itself: its reasoning models want other words than its older ones."""
 
 import re
+from functools import lru_cache
+from typing import Any
+
+import msgspec
 
 from tollway.gateway.dialect import Body, Target
 from tollway.gateway.dialects.openai_chat import dialect
@@ -10,25 +14,42 @@ from tollway.gateway.provider import Provider, at, bearer
 _O_SERIES = re.compile(r"o\d")
 _GPT_5 = re.compile(r"gpt-5(?!-chat)")
 _NO_DEVELOPER = ("o1-mini", "o1-preview")
+_TEMPERATURE = frozenset({"temperature"})
 _DICE = frozenset({"temperature", "top_p", "logprobs", "top_logprobs"})
+
+
+@lru_cache(1024)
+def _traits(model: str) -> tuple[bool, bool, bool]:
+    """Whether a model is of the o series, of GPT-5, and knows the role `developer`."""
+    return bool(_O_SERIES.match(model)), bool(_GPT_5.match(model)), not model.startswith(_NO_DEVELOPER)
 
 
 def _unwanted(body: Body, target: Target) -> tuple[str, ...]:
     """Fields that the model refuses."""
-    if _O_SERIES.match(target.model):
-        return present(body, {"temperature"})
-    if _GPT_5.match(target.model) and word(body.get("reasoning_effort")) != "none":
+    is_o, is_gpt_5, _ = _traits(target.model)
+    if is_o:
+        return present(body, _TEMPERATURE)
+    if is_gpt_5 and not _DICE.isdisjoint(body) and word(body.get("reasoning_effort")) != "none":
         return present(body, _DICE)
     return ()
 
 
 def _accent(body: Body, target: Target) -> Body:
-    if not (_O_SERIES.match(target.model) or _GPT_5.match(target.model)):
+    is_o, is_gpt_5, knows_developer = _traits(target.model)
+    if not (is_o or is_gpt_5):
         return body
-    said = renamed(without(body, _unwanted(body, target)), {"max_tokens": "max_completion_tokens"})
-    if "messages" in said and not target.model.startswith(_NO_DEVELOPER):
-        said["messages"] = retouched(said["messages"], _instructed)
-    return said
+    unwanted = _unwanted(body, target)
+    if unwanted or "max_tokens" in body:
+        body = renamed(without(body, unwanted), {"max_tokens": "max_completion_tokens"})
+    messages = body.get("messages")
+    if knows_developer and messages is not None and _may_instruct(messages):
+        body = {**body, "messages": retouched(messages, _instructed)}
+    return body
+
+
+def _may_instruct(messages: Any) -> bool:
+    """Whether the first turn may be a system turn; most conversations are sent on without a closer look."""
+    return not isinstance(messages, msgspec.Raw) or b"system" in bytes(messages) or b"\\u00" in bytes(messages)
 
 
 def _instructed(place: int, turn: Turn) -> Turn:

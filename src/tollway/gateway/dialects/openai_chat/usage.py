@@ -62,6 +62,11 @@ def read_usage(told: Any) -> Usage | None:
         wire = msgspec.convert(told, WireUsage)
     except msgspec.ValidationError:
         return None
+    return counted(wire)
+
+
+def counted(wire: WireUsage) -> Usage | None:
+    """The canonical count; None when neither the prompt nor the answer was counted."""
     if wire.prompt_tokens is None and wire.completion_tokens is None:
         return None
     return _meaning(wire)
