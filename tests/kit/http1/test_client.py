@@ -220,6 +220,27 @@ def test_every_wait_has_a_limit_of_its_own(run: Run) -> None:
     run(go())
 
 
+def test_a_kept_connection_waits_for_its_first_byte_no_longer_than_a_new_one(run: Run) -> None:
+    async def once(request: Request, sink: Sink) -> None:
+        if request.path == "/mute":
+            await asyncio.sleep(10)
+        sink.head(200, (), 2)
+        sink.write(b"ok")
+        sink.end()
+
+    async def go() -> None:
+        client = Client()
+        async with serving(once) as server:
+            origin = f"http://127.0.0.1:{server.port}"
+            await (await client.send(ask(origin))).read()
+            with pytest.raises(UpstreamError) as caught:
+                await client.send(ask(origin, b"/mute", first_byte_timeout_s=0.2, idle_timeout_s=60))
+            assert caught.value.phase == "first_byte"
+            await client.close()
+
+    run(go())
+
+
 def test_a_tls_handshake_that_never_answers_times_out(run: Run) -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(1)

@@ -76,6 +76,7 @@ class Wire:
             raise StaleConnection("reset", "the connection was closed before the request was sent")
         self._begin()
         self._asked = outbound
+        self._heard = False  # what the last answer said is no sign of life in this one
         self._is_head = outbound.method == b"HEAD"
         self._uses += 1
         self._phase = "first_byte"
