@@ -61,6 +61,7 @@ async def asgi_front(
     """The same handler under uvicorn; yields its port."""
     app = as_asgi(handler, limits=limits, refuse=refuse, screen=screen)
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", lifespan="on", ws="none")
+    config.timeout_graceful_shutdown = 1
     server = uvicorn.Server(config)
     task = asyncio.ensure_future(server.serve())
     while not server.started:
@@ -68,7 +69,7 @@ async def asgi_front(
     try:
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:
-        server.should_exit = server.force_exit = True
+        server.should_exit = True
         await task
 
 
