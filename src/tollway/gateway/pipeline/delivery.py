@@ -50,8 +50,8 @@ class Delivery:
     """One call's answer on its way out. Created when the hold is taken; `closed` once the books are."""
 
     __slots__ = (
-        "_heart", "_hold", "_inbound", "_ledger", "_now_s", "_plan", "_prologue", "_seals", "_slot", "beat_s", "call",
-        "committed", "reply", "settlement", "sink",
+        "_asked_s", "_heart", "_hold", "_inbound", "_ledger", "_now_s", "_plan", "_prologue", "_seals", "_slot",
+        "beat_s", "call", "committed", "reply", "settlement", "sink",
     )  # fmt: skip
 
     def __init__(self, call: Call, plan: Plan, hold: Hold, slot: Slot, sink: Sink, rooms: "Rooms") -> None:
@@ -65,6 +65,8 @@ class Delivery:
         self._ledger, self._seals, self._now_s, self._heart = rooms.ledger, rooms.seals, rooms.now_s, rooms.heart
         self._inbound: Inbound | None = None
         self._prologue: list[bytes] = []
+        self._asked_s: float | None = None
+        """When the channel that is answering was asked; None once it stands on the receipt."""
 
     # -- attempts ----------------------------------------------------------------------------------------------
 
@@ -110,9 +112,11 @@ class Delivery:
 
     # -- a stream ----------------------------------------------------------------------------------------------
 
-    def open(self, reply: StreamReply, inbound: Inbound, prepared: Prepared) -> Callable[[bytes], None]:
+    def open(
+        self, reply: StreamReply, inbound: Inbound, prepared: Prepared, started_s: float
+    ) -> Callable[[bytes], None]:
         """Begin to listen; the returned callback takes the provider's bytes as they come."""
-        self.reply, self._inbound = reply, inbound
+        self.reply, self._inbound, self._asked_s = reply, inbound, started_s
         self.settlement.dropped = prepared.dropped
         reply.on_terminal = self._close_stream
         self._prologue = []
@@ -138,8 +142,7 @@ class Delivery:
         self.committed = True
         call, reply = self.call, self.reply
         assert reply is not None
-        self.settlement.first_byte_ms = round((self._now_s() - call.started_s) * 1000)
-        self.tried(reply.candidate, 200, call.started_s)
+        self._note_answer()
         content_type = (
             JSON if call.options.get("framing") == "array" else ((b"content-type", call.dialect.content_type),)
         )
@@ -147,6 +150,14 @@ class Delivery:
         if self._inbound is not None:
             self.sink.on_full(self._inbound.pause, self._inbound.resume)
         self._send(b"".join(self._prologue))
+
+    def _note_answer(self) -> None:
+        """Put the channel that answers on the receipt: at its first word, and before the books close."""
+        reply, asked_s = self.reply, self._asked_s
+        if reply is not None and asked_s is not None:
+            self._asked_s = None
+            self.settlement.first_byte_ms = round((self._now_s() - self.call.started_s) * 1000)
+            self.tried(reply.candidate, 200, asked_s)
 
     def _listen_no_more(self) -> None:
         if self._inbound is not None:
@@ -187,6 +198,7 @@ class Delivery:
             return  # before the first word a failure is the channel's, and another may answer
         whole = isinstance(reply.terminal, Completed)
         note = reply.terminal.message if isinstance(reply.terminal, Failed) else ""
+        self._note_answer()  # a short stream ends with the very bytes that hold its first word
         self._settle_stream(Reason.COMPLETED if whole else Reason.UPSTREAM_CUT, note)
 
     def _settle_stream(self, reason: Reason, note: str = "") -> None:

@@ -53,7 +53,7 @@ class Dispatcher:
                 if status != 200:
                     raise await _refused(candidate, prepared, inbound)
                 if delivery.call.envelope.stream:
-                    await self._stream(candidate, prepared, inbound, delivery)
+                    await self._stream(candidate, prepared, inbound, delivery, started_s)
                 else:
                     data = await inbound.read()
                     delivery.whole(read_whole(candidate, prepared, data), prepared, started_s)
@@ -68,10 +68,12 @@ class Dispatcher:
             raise
         self._health.answered(candidate.channel.id)
 
-    async def _stream(self, candidate: Candidate, prepared: Prepared, inbound: Inbound, delivery: Delivery) -> None:
+    async def _stream(
+        self, candidate: Candidate, prepared: Prepared, inbound: Inbound, delivery: Delivery, started_s: float
+    ) -> None:
         """Relay by callback; this coroutine only waits for the end. The first word commits inside `on_data`."""
         reply = StreamReply(delivery.call, candidate, prepared, delivery.voice(candidate, prepared))
-        on_data = delivery.open(reply, inbound, prepared)
+        on_data = delivery.open(reply, inbound, prepared, started_s)
         try:
             await inbound.pump(on_data)
             delivery.finish()
