@@ -122,6 +122,12 @@ class Ledger:
             account.waiting -= ceiling
         return hold
 
+    async def learn(self, user: UserId, ceiling: NanoUsd) -> None:
+        """Find out what the user has, if this process does not know yet, leasing `ceiling` on the way."""
+        account = self._leasing.account(user)
+        if not account.answered:
+            await asyncio.shield(self._leasing.ask(account, ceiling))
+
     def left(self, user: UserId) -> NanoUsd:
         """What the user could still spend, as known here and now."""
         account = self._accounts.get(user)

@@ -43,10 +43,10 @@ async def weigh(call: Call, plan: Plan, ledger: Ledger) -> Weighed:
     user, envelope = call.caller.user, call.envelope
     if not (envelope.media or envelope.server_tools):
         bound = _bound(call, plan)
+        if not ledger.left(user):
+            await ledger.learn(user, bound)
         if ledger.left(user) >= bound * RICH:
-            hold = ledger.try_hold(user, bound, call.id)
-            if hold is not None:
-                return Weighed(hold)
+            return Weighed(ledger.try_hold(user, bound, call.id) or await ledger.hold(user, bound, call.id))
     prices = [candidate.model.price for candidate in plan.candidates]
     tokens = await _counted(call, {candidate.model.family: candidate.model for candidate in plan.candidates}.values())
     worst = _worst(call, plan, tokens, tool_calls_at_most(call.request().tools))
