@@ -1,19 +1,29 @@
 """A load generator for the benchmarks: a closed loop of whole answers, and many paced streams at once.
 
-    python bench/load.py --url http://127.0.0.1:8080/v1/chat/completions --key inf_… --model gpt-5-mini whole --connections 32 --seconds 5
-    python bench/load.py … streams --connections 300
+    python -m bench.load --url http://127.0.0.1:8080/v1/chat/completions --key inf_… whole --connections 32 --seconds 5
+    python -m bench.load --url … --pid 1234 streams --connections 300 --chunks 400
 
-Prints one JSON object. Refuses any host but the loopback.
+Prints one JSON object; with `--pid` also what that process and its children spent while it counted. Refuses any host
+but the loopback. A loop of its own on epoll, like the mock it shares a core with.
 """
 
 import argparse
-import asyncio
 import json
+import select
+import socket
 import sys
 import time
 from urllib.parse import urlsplit
 
+from bench.process import Cpu, cpu_of, resident_kb, tree
+
 WORDS = "Consider the following text and answer in one short sentence. "
+RECEIVED = 1 << 16
+SETTLE_S = 0.5
+"""What was left to be written when the last answer came is spent within this time, and counted."""
+CONNECT_S = 20.0
+ONE_IN = 8
+"""Of so many reads of a stream one is timed."""
 
 
 def body_of(model: str, size: int, stream: bool, dialect: str) -> bytes:
@@ -38,168 +48,261 @@ def request_of(url: str, key: str, body: bytes) -> bytes:
     ).encode() + body
 
 
+class Seen:
+    """What all connections saw since counting began."""
+
+    def __init__(self) -> None:
+        self.forget()
+        self.lost = 0
+        """Chunks that streams should have brought and did not."""
+        self.failures: dict[str, int] = {}
+        self.ended = 0
+        """Streams that came to their end, also before counting."""
+
+    def forget(self) -> None:
+        """Begin to count anew."""
+        self.latencies_s: list[float] = []
+        self.first_s: list[float] = []
+        self.travel_ns: list[int] = []
+        self.reads = self.answers = self.marks = 0
+
+    def fail(self, why: str) -> None:
+        """Something that should not be."""
+        self.failures[why] = self.failures.get(why, 0) + 1
+
+
 class Client:
     """One connection. Knows just enough HTTP to see where an answer ends."""
 
-    def __init__(self, request: bytes, again: bool) -> None:
-        self.request, self.again = request, again
-        self.done = asyncio.get_running_loop().create_future()
-        self.buffer = b""
-        self.statuses: dict[str, int] = {}
-        self.latencies: list[float] = []
-        self.first_s: list[float] = []
-        self.travel_ns: list[int] = []
-        self.chunks = 0
-        self.failed = ""
+    __slots__ = ("head", "left", "marks", "open", "request", "seen", "sent_s", "sock", "tail", "unsent")
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        self.transport = transport
-        self._ask()
+    def __init__(self, address: tuple[str, int], request: bytes, seen: Seen) -> None:
+        self.request, self.seen = request, seen
+        self.sock = socket.create_connection(address, CONNECT_S)
+        self.sock.setblocking(False)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.open = True
 
-    def _ask(self) -> None:
-        self.sent_s, self.buffer, self.head = time.perf_counter(), b"", b""
-        self.transport.write(self.request)
+    def ask(self) -> bool:
+        """Send the request; False when a part of it has to wait for room."""
+        self.head, self.tail, self.marks, self.left = b"", b"", 0, -1
+        self.sent_s = time.perf_counter()
+        self.unsent = self.request
+        return self.send()
 
-    def pause_writing(self) -> None:
-        return
+    def send(self) -> bool:
+        """Send what is left of the request; True when nothing is."""
+        try:
+            sent = self.sock.send(self.unsent)
+        except BlockingIOError:
+            sent = 0
+        self.unsent = self.unsent[sent:] if sent < len(self.unsent) else b""
+        return not self.unsent
 
-    def resume_writing(self) -> None:
-        return
-
-    def eof_received(self) -> None:
-        return
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        self.failed = self.failed or "connection lost"
-        if not self.done.done():
-            self.done.set_result(None)
-
-    def data_received(self, data: bytes) -> None:
+    def take(self, data: bytes) -> bool:
+        """Look at what came; True when the answer is whole."""
         if not self.head:
-            data = self.buffer + data
+            data = self.tail + data
             end = data.find(b"\r\n\r\n")
             if end < 0:
-                self.buffer = data
-                return
-            self.head, data = data[:end].lower(), data[end + 4 :]
-            status = data_status(self.head)
-            self.statuses[status] = self.statuses.get(status, 0) + 1
+                self.tail = data
+                return False
+            self.head, self.tail = data[:end].lower(), b""
+            if self.head[9:12] != b"200":
+                self.seen.fail(f"status {self.head[9:12].decode()}")
             at = self.head.find(b"content-length:")
             self.left = int(self.head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else -1
-            self.tail = b""
-            self.started = False
+            data = data[end + 4 :]
         if self.left >= 0:
             self.left -= len(data)
-            if self.left <= 0:
-                self._answered()
+            return self.left <= 0
+        return self._stream(data)
+
+    def _stream(self, data: bytes) -> bool:
+        """Each chunk carries two `@`, so that no split of the bytes can hide one."""
+        marks, seen = data.count(b"@"), self.seen
+        if marks:
+            if not self.marks:
+                seen.first_s.append(time.perf_counter() - self.sent_s)
+            self.marks += marks
+            seen.marks += marks
+            seen.reads += 1
+            if not seen.reads % ONE_IN:
+                at = data.find(b"@") + 1
+                if data[at + 19 : at + 20] == b"@":
+                    seen.travel_ns.append(time.monotonic_ns() - int(data[at : at + 19]))
+        self.tail = (self.tail + data)[-5:] if len(data) < 5 else data[-5:]
+        return self.tail == b"0\r\n\r\n"
+
+
+class Load:
+    """All connections of one run."""
+
+    def __init__(self, asked: argparse.Namespace) -> None:
+        parts = urlsplit(asked.url)
+        if parts.hostname not in ("127.0.0.1", "localhost"):
+            raise SystemExit("this load generator only speaks to the loopback")
+        self.asked, self.seen, self.again = asked, Seen(), asked.mode != "streams"
+        self.address = ("127.0.0.1", parts.port or 80)
+        body = body_of(asked.model, asked.size, asked.mode != "whole", asked.dialect)
+        self.request = request_of(asked.url, asked.key, body)
+        self.epoll = select.epoll()
+        self.clients: dict[int, Client] = {}
+        self.busy = 0
+
+    def connect(self) -> None:
+        """Open all connections, each beginning with its first request, spread over the time asked for."""
+        began_s, pause_s = time.perf_counter(), self.asked.spread_s / self.asked.connections
+        for number in range(self.asked.connections):
+            client = Client(self.address, self.request, self.seen)
+            self.clients[client.sock.fileno()] = client
+            self.epoll.register(client.sock.fileno(), select.EPOLLIN)
+            self._ask(client)
+            self.busy += 1
+            self.until(began_s + (number + 1) * pause_s)
+
+    def until(self, end_s: float, idle: bool = False) -> None:
+        """Serve all connections until that moment; with `idle` until none waits for an answer, if that is sooner."""
+        clients, poll = self.clients, self.epoll.poll
+        while (left_s := end_s - time.perf_counter()) > 0 and not (idle and not self.busy):
+            for fd, event in poll(left_s, 256):
+                client = clients[fd]
+                if event & select.EPOLLOUT and client.send():
+                    self.epoll.modify(fd, select.EPOLLIN)
+                if event & ~select.EPOLLOUT:
+                    self._receive(client)
+
+    def _receive(self, client: Client) -> None:
+        try:
+            data = client.sock.recv(RECEIVED)
+        except BlockingIOError:
             return
-        self._stream(data)
+        except OSError:
+            data = b""
+        if not data:
+            self._lost(client)
+        elif client.take(data):
+            self._answered(client)
 
-    def _stream(self, data: bytes) -> None:
-        now_ns = time.monotonic_ns()
-        marks = (self.tail + data).split(b"@")
-        for mark in marks:
-            if len(mark) == 19 and mark.isdigit():
-                if not self.started:
-                    self.started = True
-                    self.first_s.append(time.perf_counter() - self.sent_s)
-                self.chunks += 1
-                self.travel_ns.append(now_ns - int(mark))
-        kept = self.tail + data
-        at = kept.rfind(b"@")
-        self.tail = kept[at:] if 0 <= at and len(kept) - at < 20 and len(marks) % 2 == 0 else b""
-        if (self.tail_end(data)).endswith(b"0\r\n\r\n"):
-            self._answered()
+    def _lost(self, client: Client) -> None:
+        self.seen.fail("connection lost")
+        self.epoll.unregister(client.sock.fileno())
+        client.sock.close()
+        client.open = False
+        self.busy -= 1
 
-    def tail_end(self, data: bytes) -> bytes:
-        """The last bytes seen, across reads."""
-        self.last = (getattr(self, "last", b"") + data)[-16:]
-        return self.last
+    def _answered(self, client: Client) -> None:
+        seen, asked = self.seen, self.asked
+        seen.latencies_s.append(time.perf_counter() - client.sent_s)
+        seen.answers += 1
+        if asked.mode != "whole":
+            seen.ended += 1
+            if client.marks != 2 * asked.chunks:
+                seen.lost += asked.chunks - client.marks // 2
+        if self.again:
+            self._ask(client)
+        else:
+            self.busy -= 1
 
-    def _answered(self) -> None:
-        self.latencies.append(time.perf_counter() - self.sent_s)
-        if self.again and not self.done.done():
-            self._ask()
-        elif not self.done.done():
-            self.done.set_result(None)
+    def _ask(self, client: Client) -> None:
+        if not client.ask():
+            self.epoll.modify(client.sock.fileno(), select.EPOLLIN | select.EPOLLOUT)
 
-
-def data_status(head: bytes) -> str:
-    """The three digits of a status line."""
-    return head[9:12].decode()
-
-
-def percentile(values: list[float], share: float) -> float:
-    """The value below which `share` of them lie; 0 when there are none."""
-    return sorted(values)[min(len(values) - 1, int(len(values) * share))] if values else 0.0
+    def close(self) -> None:
+        """Close every connection."""
+        for client in self.clients.values():
+            client.sock.close()
 
 
-async def run(asked: argparse.Namespace) -> dict[str, object]:
+def percentile_us(values_s: list[float], share: float) -> float:
+    """The value below which `share` of them lie, µs; 0 when there are none."""
+    return round(sorted(values_s)[min(len(values_s) - 1, int(len(values_s) * share))] * 1e6, 1) if values_s else 0.0
+
+
+def run(asked: argparse.Namespace) -> dict[str, object]:
     """Make the load; the figures."""
-    parts = urlsplit(asked.url)
-    if parts.hostname not in ("127.0.0.1", "localhost"):
-        raise SystemExit("this load generator only speaks to the loopback")
-    streaming = asked.mode == "streams"
-    request = request_of(asked.url, asked.key, body_of(asked.model, asked.size, streaming, asked.dialect))
-    loop = asyncio.get_running_loop()
-    clients: list[Client] = []
-    for number in range(asked.connections):
-        _, client = await loop.create_connection(lambda: Client(request, not streaming), parts.hostname, parts.port)  # type: ignore[arg-type]
-        clients.append(client)
-        if streaming and asked.spread_ms:
-            await asyncio.sleep(asked.spread_ms / 1000 / asked.connections)
-        del number
-    started_s = time.perf_counter()
-    if streaming:
-        await asyncio.wait([client.done for client in clients], timeout=asked.seconds)
-    else:
-        await asyncio.sleep(asked.seconds)
-    took_s = time.perf_counter() - started_s
-    for client in clients:
-        client.failed = client.failed or "stopped"
-        client.transport.abort()
-    return figures(clients, took_s)
+    load = Load(asked)
+    seen, pids = load.seen, tree(asked.pid) if asked.pid else []
+    before_kb = resident_kb(pids)
+    load.connect()
+    load.until(time.perf_counter() + asked.warm_s)
+    began_s, began = time.perf_counter(), cpu_of(pids)
+    seen.forget()
+    load.until(began_s + asked.seconds)
+    took_s, during_kb = time.perf_counter() - began_s, resident_kb(pids)
+    counted = figures(seen, took_s)
+    spent = cpu_of(pids).since(began)
+    if asked.mode == "whole":
+        load.again = False
+        load.until(time.perf_counter() + CONNECT_S, idle=True)
+        load.until(time.perf_counter() + SETTLE_S)
+        spent, counted["counted"] = cpu_of(pids).since(began), seen.answers
+    elif asked.mode == "streams":
+        load.until(time.perf_counter() + asked.chunks * asked.pause_s + CONNECT_S, idle=True)
+        counted["counted"] = counted["chunks"]
+        if load.busy:
+            seen.fail("not ended in time")
+    load.close()
+    memory = {
+        "before_kb": before_kb,
+        "during_kb": during_kb,
+        "per_connection_kb": (during_kb - before_kb) / asked.connections,
+    }
+    return (
+        counted
+        | cpu_figures(spent, took_s, counted)
+        | memory
+        | {"failures": seen.failures, "lost": seen.lost, "ended": seen.ended}
+    )
 
 
-def figures(clients: list[Client], took_s: float) -> dict[str, object]:
-    """What was seen."""
-    latencies = [value for client in clients for value in client.latencies]
-    first = [value for client in clients for value in client.first_s]
-    travel = [value / 1e3 for client in clients for value in client.travel_ns]
-    statuses: dict[str, int] = {}
-    for client in clients:
-        for status, count in client.statuses.items():
-            statuses[status] = statuses.get(status, 0) + count
+def figures(seen: Seen, took_s: float) -> dict[str, object]:
+    """What was seen in the time counted."""
+    travel_s = [value / 1e9 for value in seen.travel_ns]
     return {
-        "answers": len(latencies),
         "seconds": round(took_s, 3),
-        "per_second": round(len(latencies) / took_s, 1),
-        "statuses": statuses,
-        "p50_us": round(percentile(latencies, 0.5) * 1e6, 1),
-        "p99_us": round(percentile(latencies, 0.99) * 1e6, 1),
-        "chunks": sum(client.chunks for client in clients),
-        "first_p50_us": round(percentile(first, 0.5) * 1e6, 1),
-        "first_p99_us": round(percentile(first, 0.99) * 1e6, 1),
-        "travel_p50_us": round(percentile(travel, 0.5), 1),
-        "travel_p99_us": round(percentile(travel, 0.99), 1),
+        "answers": seen.answers,
+        "per_second": round(seen.answers / took_s, 1),
+        "p50_us": percentile_us(seen.latencies_s, 0.5),
+        "p99_us": percentile_us(seen.latencies_s, 0.99),
+        "chunks": seen.marks // 2,
+        "chunks_per_second": round(seen.marks / 2 / took_s, 1),
+        "reads": seen.reads,
+        "first_p50_us": percentile_us(seen.first_s, 0.5),
+        "first_p99_us": percentile_us(seen.first_s, 0.99),
+        "travel_p50_us": percentile_us(travel_s, 0.5),
+        "travel_p99_us": percentile_us(travel_s, 0.99),
+    }
+
+
+def cpu_figures(spent: Cpu, took_s: float, counted: dict[str, object]) -> dict[str, object]:
+    """CPU of the watched processes per answer or chunk counted, µs, and how busy they were."""
+    count = counted.get("counted") or 1
+    assert isinstance(count, int)
+    return {
+        "cpu_us": round(spent.total_s / count * 1e6, 2),
+        "user_us": round(spent.user_s / count * 1e6, 2),
+        "busy": round(spent.total_s / took_s, 3),
     }
 
 
 def main() -> None:
     """Read the arguments, run, print."""
     options = argparse.ArgumentParser()
-    options.add_argument("mode", choices=["whole", "streams"])
+    options.add_argument("mode", choices=["whole", "first", "streams"], help="first: short streams again and again")
     options.add_argument("--url", required=True)
     options.add_argument("--key", default="none")
     options.add_argument("--model", default="gpt-5-mini")
     options.add_argument("--dialect", default="openai", choices=["openai", "anthropic"])
-    options.add_argument("--size", type=int, default=1024)
+    options.add_argument("--size", type=int, default=1024, help="bytes of the request's body")
     options.add_argument("--connections", type=int, default=32)
-    options.add_argument("--seconds", type=float, default=5.0)
-    options.add_argument("--spread-ms", type=float, default=1000.0)
-    import uvloop
-
-    json.dump(uvloop.run(run(options.parse_args())), sys.stdout)
+    options.add_argument("--warm-s", type=float, default=1.0, help="before counting begins")
+    options.add_argument("--seconds", type=float, default=4.0, help="while it counts")
+    options.add_argument("--spread-s", type=float, default=0.2, help="over which connections are opened")
+    options.add_argument("--chunks", type=int, default=100, help="that each stream should bring")
+    options.add_argument("--pause-s", type=float, default=0.02, help="between two chunks of a stream")
+    options.add_argument("--pid", type=int, default=0, help="process to watch")
+    json.dump(run(options.parse_args()), sys.stdout)
     print()
 
 

@@ -18,12 +18,17 @@ from pathlib import Path
 from bench.load import body_of
 from bench.mock import OPENAI_CHUNK, OPENAI_LAST, WHOLE_OPENAI
 from tollway.core.money import NanoUsd
-from tollway.gateway.app import Hub, known_providers, vendors
+from tollway.gateway.app import Hub, known_providers
 from tollway.kit.http1.wire import Headers, Inbound, Outbound, Request
-from tollway.settings import load
+from tollway.settings import Vendor, load
 
 CALLS = 4000
 CHUNKS = 20_000
+
+
+def vendors() -> list[Vendor]:
+    """What settings must know of the providers."""
+    return [Vendor(p.name, p.key_env, p.base_env, p.base_url, p.needs_key) for p in known_providers().values()]
 
 
 class Answer:
@@ -79,7 +84,7 @@ async def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as folder:
         environ = {"TOLLWAY_DATA_DIR": folder, "OPENAI_API_KEY": "sk-x", "ANTHROPIC_API_KEY": "x"}
-        hub = Hub(load(environ, {}, vendors(known_providers()), Path(folder)))
+        hub = Hub(load(environ, {}, vendors(), Path(folder)))
         await hub.start()
         newcomers = hub.newcomers()
         user, key = await newcomers.users.create("bench@localhost")

@@ -1,0 +1,174 @@
+"""The measurements: each puts one kind of load on one system and keeps the figures that matter of it."""
+
+import json
+import statistics
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.process import Process
+from bench.systems import CLAUDE, OPENAI, ROOT, System, first_key, serve_tollway, tollway_environ
+
+SLACK_S = 180.0
+PER_SECOND = 50
+"""Chunks per second of a paced stream."""
+
+
+class Effort(NamedTuple):
+    """How long and how often everything is measured."""
+
+    rounds: int
+    seconds: float
+    """Of each measurement."""
+    starts: int
+    """How often the time to start is taken."""
+
+
+FULL, QUICK = Effort(3, 5.0, 3), Effort(1, 2.0, 1)
+
+
+@dataclass
+class Rig:
+    """The mock, the two cores, and the figures by system and name; one figure for each round."""
+
+    mock_port: int
+    gateway_core: int
+    load_core: int
+    effort: Effort
+    seen: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+
+    def keep(self, who: str, **figures: float) -> None:
+        """Note the figures of one round."""
+        for name, figure in figures.items():
+            self.seen.setdefault(who, {}).setdefault(name, []).append(figure)
+
+    def medians(self) -> dict[str, dict[str, float]]:
+        """Over the rounds."""
+        return {
+            who: {name: statistics.median(rounds) for name, rounds in figures.items()}
+            for who, figures in self.seen.items()
+        }
+
+    def pace(self, chunks: int, pause_s: float) -> None:
+        """How the streams of the mock go from now on."""
+        url = f"http://127.0.0.1:{self.mock_port}/pace?chunks={chunks}&pause_us={int(pause_s * 1e6)}"
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10):
+            pass
+
+    def load(self, system: System | None, mode: str, **wish: str | float) -> dict[str, Any]:
+        """Put a load on the system (None: the mock itself); what the generator saw. Failures are noted as wrong."""
+        url = system.url if system else f"http://127.0.0.1:{self.mock_port}/v1/chat/completions"
+        options = {"url": url, **({"key": system.key, "pid": system.process.pid} if system else {}), **wish}
+        argv = [sys.executable, "-m", "bench.load", mode]
+        for name, value in options.items():
+            argv += [f"--{name.replace('_', '-')}", str(value)]
+        process = Process(argv, self.load_core, {"PYTHONPATH": str(ROOT)})
+        try:
+            figures: dict[str, Any] = json.loads(process.rest(SLACK_S))
+        except (subprocess.TimeoutExpired, ValueError):
+            self.wrong.append(f"{name_of(system)}: the load did not end ({mode} {wish})")
+            raise
+        finally:
+            process.stop()
+        if figures["failures"] or figures["lost"]:
+            what = f"{figures['failures'] or ''} {figures['lost']} chunks lost".strip()
+            self.wrong.append(f"{name_of(system)}: {mode} {wish}: {what}")
+        return figures
+
+
+Measure = Callable[[Rig, System], None]
+
+
+def name_of(system: System | None) -> str:
+    """As it stands in the table."""
+    return system.name if system else "direct"
+
+
+def memory_of_streams(rig: Rig, system: System) -> None:
+    """Resident memory that each of 1,000 open streams adds; a chunk a second, so that even a slow system holds them."""
+    slow = system.name == "LiteLLM"
+    rig.load(system, "whole", seconds=0.5, warm_s=0.5)
+    spread_s, chunks = (15.0, 25) if slow else (2.0, 6)
+    rig.pace(chunks, 1.0)
+    wish = {"connections": 1000, "spread_s": spread_s, "warm_s": 1, "seconds": 1, "chunks": chunks, "pause_s": 1}
+    rig.keep(system.name, stream_kb=rig.load(system, "streams", **wish)["per_connection_kb"])
+
+
+def whole_answers(size: int, name: str) -> Measure:
+    """CPU per request and requests per second, 32 at a time, with a body of `size` bytes."""
+
+    def measure(rig: Rig, system: System) -> None:
+        seen = rig.load(system, "whole", size=size, connections=32, seconds=rig.effort.seconds)
+        figures = {"cpu": "cpu_us", "user": "user_us", "rate": "per_second", "busy": "busy"}
+        rig.keep(system.name, **{f"{kept}_{name}": seen[figure] for kept, figure in figures.items()})
+
+    return measure
+
+
+def latency(rig: Rig, system: System | None) -> None:
+    """Time of an answer when there is one call at a time."""
+    seen = rig.load(system, "whole", connections=1, seconds=rig.effort.seconds / 2)
+    rig.keep(name_of(system), p50_us=seen["p50_us"], p99_us=seen["p99_us"])
+
+
+def first_chunk(rig: Rig, system: System | None) -> None:
+    """Time from the request to the first chunk, 20 short streams at a time."""
+    rig.pace(5, 1 / PER_SECOND)
+    seen = rig.load(system, "first", connections=20, chunks=5, seconds=rig.effort.seconds / 2)
+    rig.keep(name_of(system), first_p50_us=seen["first_p50_us"], first_p99_us=seen["first_p99_us"])
+
+
+def paced_chunks(model: str, name: str) -> Measure:
+    """CPU per relayed chunk: 300 streams of 50 chunks a second each."""
+
+    def measure(rig: Rig, system: System) -> None:
+        seconds = rig.effort.seconds
+        chunks = int(PER_SECOND * (seconds + 2.5))
+        rig.pace(chunks, 1 / PER_SECOND)
+        seen = rig.load(
+            system, "streams", model=model, connections=300, chunks=chunks, seconds=seconds, spread_s=1, warm_s=0.5
+        )
+        figures = {"cpu": "cpu_us", "user": "user_us", "busy": "busy"}
+        rig.keep(system.name, **{f"{kept}_{name}": seen[figure] for kept, figure in figures.items()})
+
+    return measure
+
+
+def held_streams(rig: Rig, system: System) -> None:
+    """1,000 streams of 50 chunks a second each through one process: is every chunk there, and at what rate."""
+    seconds = rig.effort.seconds
+    chunks = int(PER_SECOND * (seconds + 3.5))
+    rig.pace(chunks, 1 / PER_SECOND)
+    seen = rig.load(system, "streams", connections=1000, chunks=chunks, seconds=seconds, spread_s=2, warm_s=0.5)
+    rig.keep(
+        system.name, held_lost=seen["lost"], held_ended=seen["ended"], held_rate=seen["chunks_per_second"],
+        held_p99_ms=seen["travel_p99_us"] / 1000, held_busy=seen["busy"],
+    )  # fmt: skip
+
+
+def start_up(rig: Rig, folder: Path) -> None:
+    """Time from the start of Tollway's process to its first answer, on an empty data folder and on one in use."""
+    for turn in range(rig.effort.starts):
+        own = folder / f"start-{turn}"
+        own.mkdir()
+        environ = tollway_environ(own, rig.mock_port)
+        for figure in ("start_empty_s", "start_s"):
+            system = serve_tollway(own, environ, rig.gateway_core, lambda own=own: first_key(own))  # type: ignore[misc]
+            system.process.stop()
+            rig.keep("Tollway", **{figure: system.ready_s})
+
+
+INTERLEAVED: tuple[Measure, ...] = (
+    whole_answers(1024, "1k"),
+    whole_answers(100_000, "100k"),
+    latency,
+    first_chunk,
+    paced_chunks(OPENAI, "chunk"),
+)
+"""What is measured in turns, so that a drift of the machine falls on all alike."""
+translated_chunks = paced_chunks(CLAUDE, "translated")
