@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.journeys.hub import Hub, Providers, providers
+from tests.journeys.speech import Loop
+from tests.journeys.table import Table
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +31,26 @@ def hub(shared_hub: Hub, vendors: Providers) -> Iterator[Hub]:
     """The shared gateway; whatever fault a story left is mended."""
     yield shared_hub
     vendors.mend()
+
+
+@pytest.fixture(scope="session")
+def loop() -> Iterator[Loop]:
+    """Where the SDKs' asynchronous clients live."""
+    running = Loop()
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="session")
+def shared_table(shared_hub: Hub, vendors: Providers, loop: Loop) -> Table:
+    """One user and three SDKs for all stories that only talk."""
+    return Table.laid(shared_hub, vendors, loop)
+
+
+@pytest.fixture
+def table(hub: Hub, shared_table: Table) -> Table:
+    """The shared table, at a gateway whose faults are mended."""
+    return shared_table
 
 
 @pytest.fixture
