@@ -1,6 +1,7 @@
 """Runs a hub until it is told to stop: binds the port, prints what a newcomer needs, drains, closes."""
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -12,6 +13,9 @@ from tollway.gateway.app import Hub, tls_of
 from tollway.gateway.refusals import refusal_of, screen_of
 from tollway.kit.http1.server import Listen, bind, serve
 from tollway.settings import Settings
+
+GC_EVERY = 50_000
+"""Allocations between two looks of the garbage collector: what was there at the start is never looked at again."""
 
 log = logging.getLogger("tollway.serve")
 
@@ -50,6 +54,9 @@ async def _serve(settings: Settings) -> int:
         first = await first_run(hub.database, hub.ledger, settings.data_dir, url, hub.newcomers())
         drain = await _listen(hub, sock)
         print(welcome(first) if first else f"Tollway answers at {url}", flush=True)  # noqa: T201
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(GC_EVERY)
         await stop.wait()
         log.info("stopping: calls in flight have %g s to finish", server.drain_s)
         hub.draining = True

@@ -128,7 +128,10 @@ class Delivery:
         assert reply is not None
         out = reply.feed(data)
         if self.committed:
-            if out:
+            if out and reply.terminal is None:
+                self.sink.write(out)
+                self.beat_s = self._now_s()
+            elif out:
                 self._send(out)
             return
         self._prologue.append(out)

@@ -39,8 +39,8 @@ class StreamReply:
     """A streamed answer. `feed` is called with whatever bytes arrived; whole frames come out."""
 
     __slots__ = (
-        "_decoder", "_encoder", "_frames", "_hide_usage", "_passthrough", "_reframed", "_restore", "_voice", "beats",
-        "call", "candidate", "finish", "images", "on_terminal", "spoken", "tally", "terminal", "thoughts", "tools",
+        "_decoder", "_encoder", "_frames", "_hide_usage", "_is_plain", "_passthrough", "_reframed", "_restore", "_voice",
+        "beats", "call", "candidate", "finish", "images", "on_terminal", "spoken", "tally", "terminal", "thoughts", "tools",
         "usage",
     )  # fmt: skip
 
@@ -63,7 +63,9 @@ class StreamReply:
         self._frames = SseReader()
         self._voice = voice
         self._passthrough = prepared.passthrough
-        self._restore = None if self._passthrough else Restore(prepared.written)
+        restore = None if self._passthrough else Restore(prepared.written)
+        self._restore = None if restore is None or restore.idle else restore
+        self._is_plain = self._restore is None
         self._reframed = call.dialect.reframer(voice) if self._passthrough else None
         self._encoder: Encoder | None = self._reframed
         self._hide_usage = call.dialect.hides_usage and not call.envelope.include_usage
@@ -76,13 +78,30 @@ class StreamReply:
             frames = self._frames.feed(data)
         except SseError as error:
             return self._own_end(Failed(502, "bad_response", str(error)))
+        if len(frames) == 1 and self._reframed is None:
+            return self._one(frames[0])
         return self._told(frames)
+
+    def _one(self, frame: Frame) -> bytes:
+        """The way of nearly every read in the middle of an answer: one frame, one event."""
+        events = self._decoder.frame(frame)
+        if len(events) == 1 and type(event := events[0]) is TextDelta:
+            if not self._is_plain:
+                return self._say(event)
+            self.spoken = True
+            self.tally.add(event.text)
+            return frame.raw if self._passthrough else self.encoder.write(event)
+        return self._said(frame, events)
 
     def close(self) -> bytes:
         """The provider's bytes have ended: what is left to say, and a terminal event if none came."""
         if self.terminal is not None:
             return b""
-        out = self._told(self._frames.close())
+        out = b""
+        for frame in self._frames.close():
+            events = self._decoder.frame(frame)
+            if events:  # else it is half a frame, which nobody could read
+                out += self._said(Frame(frame.event, frame.data, frame.raw.rstrip() + b"\n\n"), events)
         if self.terminal is None:
             out += b"".join(self._say(event) for event in self._decoder.close())
         return out
@@ -111,16 +130,17 @@ class StreamReply:
         return Fault("the provider broke off before its first word", status=502, remedy=remedy_of(502), code="cut")
 
     def _told(self, frames: list[Frame]) -> bytes:
+        return b"".join([self._said(frame, self._decoder.frame(frame)) for frame in frames])
+
+    def _said(self, frame: Frame, events: list[StreamEvent]) -> bytes:
+        """A frame of the provider's for the caller: as it came, or told anew."""
         if not self._passthrough:
-            return b"".join([self._say(event) for frame in frames for event in self._decoder.frame(frame)])
-        out = []
-        for frame in frames:
-            events = self._decoder.frame(frame)
-            for event in events:
-                self._note(event)
-            if not (self._hide_usage and len(events) == 1 and type(events[0]) is UsageSeen):
-                out.append(frame.raw if self._reframed is None else self._reframed.pass_on(frame))
-        return out[0] if len(out) == 1 else b"".join(out)
+            return b"".join([self._say(event) for event in events])
+        for event in events:
+            self._note(event)
+        if self._hide_usage and len(events) == 1 and type(events[0]) is UsageSeen:
+            return b""
+        return frame.raw if self._reframed is None else self._reframed.pass_on(frame)
 
     def _say(self, event: StreamEvent) -> bytes:
         """One event to the caller: directly, or as the end of a stream that passed through."""
@@ -130,7 +150,7 @@ class StreamReply:
                 return self.encoder.write(event)
             return b"" if self._reframed is None else self._reframed.pass_end()
         seen: StreamEvent | None = event
-        if self._restore is not None and not self._restore.idle:
+        if self._restore is not None:
             seen = self._restore.event(event)
         if seen is None:
             return b""

@@ -149,6 +149,13 @@ class Wire:
             self._is_dirty = True
             if self._fault is None and not self._is_complete:
                 self._fault = UpstreamError("protocol", f"not HTTP/1.1: {error}")
+        pieces = self._pieces
+        if pieces and not self._is_complete and self._fault is None and self._waiter is None:
+            incoming = self._incoming
+            if incoming is not None:  # in the middle of a body: nothing else can have happened
+                self._pieces = []
+                incoming.take(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            return
         self._check_size(len(data))
         self._hand_over()
 

@@ -61,5 +61,31 @@ class Chunk(msgspec.Struct, gc=False):
     object: str | None = None
 
 
+class PlainDelta(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """Words and nothing else."""
+
+    content: str
+    role: str | None = None
+    refusal: None = None
+
+
+class PlainChoice(msgspec.Struct, gc=False):
+    """One answer's share of a chunk that says words and goes on."""
+
+    delta: PlainDelta
+    index: int = 0
+    finish_reason: None = None
+
+
+class PlainChunk(msgspec.Struct, gc=False):
+    """A chunk with words of one answer: nearly all of them."""
+
+    choices: tuple[PlainChoice]
+    usage: None = None
+    error: None = None
+
+
+read_plain = msgspec.json.Decoder(PlainChunk).decode
+"""Raises msgspec.DecodeError on a chunk of any other kind."""
 read_chunk = msgspec.json.Decoder(Chunk).decode
 """Raises msgspec.DecodeError on what is not a chunk."""

@@ -24,7 +24,15 @@ from tollway.core.stream import (
     ToolStart,
     UsageSeen,
 )
-from tollway.gateway.dialects.openai_chat.chunks import CallDelta, Chunk, ChunkChoice, Delta, ToolDelta, read_chunk
+from tollway.gateway.dialects.openai_chat.chunks import (
+    CallDelta,
+    Chunk,
+    ChunkChoice,
+    Delta,
+    ToolDelta,
+    read_chunk,
+    read_plain,
+)
 from tollway.gateway.dialects.openai_chat.error import read_failure
 from tollway.gateway.dialects.openai_chat.finish import read_finish
 from tollway.gateway.dialects.openai_chat.pieces import markdown, read_citations, read_pictures, read_sound
@@ -98,6 +106,9 @@ class ChatDecoder:
         data = frame.data
         if not data or data[:6] == b"[DONE]":
             return self._end(Completed()) if data else [Heartbeat()]
+        words = self._words(data) if self._started and not frame.event else None
+        if words is not None:
+            return [words]
         try:
             chunk = read_chunk(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -106,6 +117,17 @@ class ChatDecoder:
         if chunk.error is not None or chunk.object == "error" or frame.event == b"error":
             return self._end(read_failure(data))
         return self._chunk(chunk)
+
+    def _words(self, data: bytes) -> TextDelta | None:
+        """The words of the most common chunk; None when it is of another kind."""
+        try:
+            choice = read_plain(data).choices[0]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        said = self._said.get(choice.index)
+        if said is None or said.finished or not choice.delta.content:
+            return None
+        return TextDelta(choice.delta.content, choice.index)
 
     def close(self) -> list[StreamEvent]:
         """`Completed` when every answer told its end (some servers leave off `[DONE]`), else `Cut`."""
