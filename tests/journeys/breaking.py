@@ -1,7 +1,6 @@
 """Vendors that break off in their own words: marks in the question say where."""
 
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -47,22 +46,6 @@ def breaking_providers() -> Iterator[Providers]:
     apps = {"openai": openai.app, "anthropic": anthropic.app, "gemini": gemini.app}
     with ExitStack() as stack:
         yield Providers(*(stack.enter_context(MockServer(breaking(app, name))) for name, app in apps.items()))
-
-
-class Gate:
-    """Answers wait behind it until it is opened."""
-
-    def __init__(self) -> None:
-        self._is_open = threading.Event()
-
-    def open(self) -> None:
-        """Let everybody pass."""
-        self._is_open.set()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether answers pass."""
-        return self._is_open.is_set()
 
 
 def chat_answer(words: str, prompt: int, completion: int) -> MockAnswer:

@@ -126,6 +126,7 @@ class Running:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         lines = {"authorization": f"Bearer {key}", "content-type": "application/json"}
         self.connection.request("POST", path, data, lines)
+        self.said = b""
         self._answer: http.client.HTTPResponse | None = None
 
     def __enter__(self) -> "Running":
@@ -148,16 +149,15 @@ class Running:
 
     def until(self, word: bytes) -> bytes:
         """Hear until `word` was said."""
-        said = b""
-        while word not in said:
+        while word not in self.said:
             piece = self.answer.read1(65536)
-            assert piece, f"ended without {word!r}: {said!r}"
-            said += piece
-        return said
+            assert piece, f"ended without {word!r}: {self.said!r}"
+            self.said += piece
+        return self.said
 
     def rest(self) -> Heard:
-        """Hear to the end."""
-        answer, said, is_cut = self.answer, b"", False
+        """Hear to the end; what was heard before is part of it."""
+        answer, said, is_cut = self.answer, self.said, False
         try:
             while piece := answer.read1(65536):
                 said += piece

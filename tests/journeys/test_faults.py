@@ -1,23 +1,16 @@
 """Providers fail in every way they know; the caller gets an answer, or one clean error, and pays for what was said."""
 
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from tests.journeys.breaking import breaking_providers
 from tests.journeys.callers import CALLERS, GEMINI, Caller, Heard
-from tests.journeys.hub import Hub, Providers
-from tests.mocks.server import Fault, Kind, MockServer
+from tests.journeys.hub import Hub
+from tests.journeys.stage import FALLBACK, Stage, staged
+from tests.mocks.server import Fault, Kind
 
-IMPATIENT = """
-[upstream]
-first_byte_timeout_s = 0.3
-idle_timeout_s = 0.4
-"""
-FALLBACK = {"openai": "gemini", "anthropic": "openai", "gemini": "openai"}
-"""Who answers for whom (the catalog's first fallback that has a channel here)."""
 DEAREST_OUT = {"openai": 5.0, "anthropic": 5.0, "gemini": 3.0}
 """US dollars per million output tokens, over each caller's whole plan."""
 WAYS = [(caller, stream) for caller in CALLERS for stream in (False, True)]
@@ -26,43 +19,17 @@ EVERY_WAY = pytest.mark.parametrize(
 )
 
 
-@dataclass
-class Stage:
-    """A gateway before vendors that fail, and somebody who pays."""
-
-    vendors: Providers
-    hub: Hub
-    key: str
-    other_key: str
-
-    def mock(self, caller: Caller) -> MockServer:
-        """The vendor whose dialect this caller speaks."""
-        found: MockServer = getattr(self.vendors, caller.name)
-        return found
-
-    def asked(self) -> int:
-        """Requests that any vendor has seen so far."""
-        return sum(len(mock.requests) for mock in (self.vendors.openai, self.vendors.anthropic, self.vendors.gemini))
-
-    def receipt(self, heard: Heard) -> Any:
-        """The receipt of this call."""
-        return self.hub.receipt(heard.id, self.key)
-
-
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with breaking_providers() as vendors:
-        hub = Hub(tmp_path_factory.mktemp("faults"), vendors.environ, IMPATIENT).start()
-        yield Stage(vendors, hub, hub.user(1000)[1], hub.user(1000)[1])
-        assert hub.audit() == []
-        hub.stop()
+    with staged(tmp_path_factory.mktemp("faults")) as stage:
+        yield stage
 
 
 @pytest.fixture
 def stage(opened: Stage) -> Iterator[Stage]:
     """The stage; afterwards nothing is broken any more."""
     yield opened
-    opened.vendors.mend()
+    opened.mend()
 
 
 def fell_back(stage: Stage, caller: Caller, heard: Heard) -> Any:
@@ -201,3 +168,58 @@ def test_a_provider_that_does_not_know_the_model_is_replaced(
     assert heard.status == 200, heard.raw
     assert caller.text(heard) == "You said: hello there"
     assert [one["status"] for one in hub.receipt(heard.id, key)["attempts"]] == [404, 200]
+
+
+def when_well(
+    stage: Stage, caller: Caller, hub: Hub, key: str, asked: float, patience_s: float = 10.0
+) -> tuple[float, list[Heard]]:
+    """Ask until the caller's own vendor answers again: seconds since `asked`, and every answer until then."""
+    heard: list[Heard] = []
+    while time.monotonic() < asked + patience_s:
+        heard.append(caller.ask(hub, key))
+        if heard[-1].headers["x-tollway-provider"] == caller.name:
+            return time.monotonic() - asked, heard
+        time.sleep(0.05)
+    raise AssertionError(f"{caller.name} never came back")
+
+
+@pytest.mark.parametrize("caller", CALLERS, ids=lambda one: one.name)
+def test_a_provider_that_is_busy_rests_for_as_long_as_it_asked(
+    start: Callable[..., Hub], stage: Stage, caller: Caller
+) -> None:
+    hub = start(stage.vendors.environ)
+    key = hub.keys["api_key"]
+    stage.mock(caller).fail(Fault(Kind.STATUS, status=429, headers={"retry-after": "2"}))
+    before, since = len(stage.mock(caller).requests), time.monotonic()
+    first = caller.ask(hub, key)
+    assert first.status == 200
+    assert [one["status"] for one in hub.receipt(first.id, key)["attempts"]] == [429, 200]
+    second = caller.ask(hub, key, stream=True)
+    assert second.headers["x-tollway-provider"] == FALLBACK[caller.name]
+    assert [one["channel"] for one in hub.receipt(second.id, key)["attempts"]] == [FALLBACK[caller.name]]
+    assert len(stage.mock(caller).requests) == before + 1
+    waited_s, heard = when_well(stage, caller, hub, key, since)
+    assert waited_s >= 2.0
+    assert all(one.status == 200 for one in heard)
+    assert len(stage.mock(caller).requests) == before + 2
+
+
+@pytest.mark.parametrize("caller", CALLERS, ids=lambda one: one.name)
+def test_when_all_are_busy_the_caller_learns_when_to_come_back(
+    start: Callable[..., Hub], stage: Stage, caller: Caller
+) -> None:
+    hub = start(stage.vendors.environ)
+    key = hub.keys["api_key"]
+    for wait, each in zip((30, 20, 40), CALLERS, strict=True):
+        stage.mock(each).fail(Fault(Kind.STATUS, status=429, headers={"retry-after": str(wait)}))
+    told = caller.ask(hub, key)
+    assert told.status == 429
+    assert caller.error(told)
+    tried = {one["channel"] for one in hub.receipt(told.id, key)["attempts"]}
+    waits = {"openai": 30, "anthropic": 20, "gemini": 40}
+    assert told.headers["retry-after"] == str(min(waits[name] for name in tried))
+    before = stage.asked()
+    again = caller.ask(hub, key)
+    assert again.status == 429
+    assert stage.asked() == before
+    assert 0 <= int(told.headers["retry-after"]) - int(again.headers["retry-after"]) <= 5

@@ -13,7 +13,7 @@ from typing import Any
 from tests.mocks.exchange import MockAnswer, MockRequest
 from tests.mocks.fault import GARBAGE, GARBAGE_INSIDE, Fault, Kind
 
-__all__ = ["App", "Fault", "Kind", "MockAnswer", "MockRequest", "MockServer", "run"]
+__all__ = ["App", "Fault", "Gate", "Kind", "MockAnswer", "MockRequest", "MockServer", "run"]
 
 HEAD_END = b"\r\n\r\n"
 App = Callable[[MockRequest], MockAnswer]
@@ -30,6 +30,8 @@ class MockServer:
         self.requests: list[MockRequest] = []
         self.connections = 0
         """Connections accepted so far."""
+        self.gate: Gate | None = None
+        """Where answers to new requests wait."""
         self._faults: list[tuple[Fault, int]] = []
         self._lock = threading.Lock()
         self._loop = asyncio.new_event_loop()
@@ -56,8 +58,20 @@ class MockServer:
         with self._lock:
             self._faults.append((fault, times))
 
+    def hold(self, after: int = 0) -> None:
+        """Let answers wait after `after` pieces (a whole one: before its head) until `release()`."""
+        self.release()
+        self.gate = Gate(after)
+
+    def release(self) -> None:
+        """Let every answer that waits go on, and no other wait."""
+        gate, self.gate = self.gate, None
+        if gate is not None:
+            self._loop.call_soon_threadsafe(gate.opened.set)
+
     def mend(self) -> None:
-        """Forget every fault; listen again, on the same port."""
+        """Forget every fault; listen again, on the same port; nothing waits."""
+        self.release()
         with self._lock:
             self._faults.clear()
         if self._server is None:
@@ -114,6 +128,14 @@ class MockServer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Gate:
+    """Answers wait here."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+        self.opened = asyncio.Event()
 
 
 class _Connection(asyncio.Protocol):
@@ -283,10 +305,13 @@ class _Play:
         self.connection, self.request, self.answer, self.fault = connection, request, answer, fault
         self.kind = fault.kind if fault else None
         self.one_by_one = self.kind is Kind.BYTE_BY_BYTE
+        self.gate = connection.server.gate
 
     async def run(self) -> None:
         """Send the whole answer, or as much of it as the fault allows."""
         if isinstance(self.answer.body, bytes):
+            if self.gate is not None:
+                await self.gate.opened.wait()
             await self._sized(self.answer.body)
         else:
             await self._stream(self.answer.body)
@@ -319,6 +344,8 @@ class _Play:
         connection, fault = self.connection, self.fault
         await connection.send(self._head("transfer-encoding: chunked"), self.one_by_one)
         for index, piece in enumerate(pieces):
+            if self.gate is not None and index == self.gate.after:
+                await self.gate.opened.wait()
             if fault and index == fault.after:
                 if self.kind in (Kind.HANG_AFTER, Kind.CUT_AFTER, Kind.RESET_AFTER):
                     await self._break()
@@ -329,6 +356,8 @@ class _Play:
             if pause:
                 await asyncio.sleep(pause)
             await self._send_piece(piece)
+        if self.gate is not None and len(pieces) == self.gate.after:
+            await self.gate.opened.wait()
         if fault and self.kind in (Kind.HANG_AFTER, Kind.CUT_AFTER, Kind.RESET_AFTER):
             await self._break()
             return
