@@ -25,8 +25,10 @@ from tollway.gateway.metering.vocabulary import of_family, of_model
 
 BOUND_OVERHEAD = 512
 """Tokens a provider may add that no byte of the body accounts for: frames, and Claude's 346 when tools are given."""
-_FOLD_AT = 4096
-"""Characters a tally keeps before it counts them."""
+SAMPLE = 4096
+"""Characters a tally keeps and counts exactly."""
+_FOLD_AT = 512
+"""Characters in loose pieces before they are joined."""
 
 _json = msgspec.json.Encoder().encode
 warm, is_warm = counting.warm, counting.is_warm
@@ -151,20 +153,22 @@ _PER_TOOL_CALL = 7
 
 
 class TextTally:
-    """Counts what an answer says while it streams, in bounded memory; read when the provider reports no usage.
+    """Counts what an answer says while it streams; read when the provider reports no usage.
 
-    It never waits for a tokenizer to load: until `warm` was called it weighs character classes.
+    Exact for the first SAMPLE characters, in proportion to them beyond: memory stays bounded and nothing is
+    tokenized while words go by.
     """
 
-    __slots__ = ("_bytes", "_characters", "_pieces", "_size", "_tokens")
+    __slots__ = ("_bytes", "_characters", "_kept", "_pieces", "_sample", "_size")
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
         self._size = 0
-        self._tokens = self._characters = self._bytes = 0
+        self._sample: list[str] = []
+        self._kept = self._characters = self._bytes = 0
 
     def add(self, text: str) -> None:
-        """One more piece of the answer; nearly free until some 4 KB have come together."""
+        """One more piece of the answer; nearly free."""
         self._pieces.append(text)
         self._size += len(text)
         if self._size > _FOLD_AT:
@@ -173,13 +177,20 @@ class TextTally:
     def tokens(self, family: str) -> int:
         """Tokens said so far, as that family counts."""
         self._fold()
-        return counting.scaled(of_family(family), self._tokens, self._characters, self._bytes)
+        if not self._kept:
+            return 0
+        tokens = counting.at_once("".join(self._sample))
+        if self._characters > self._kept:
+            tokens = -(-tokens * self._characters // self._kept)
+        return counting.scaled(of_family(family), tokens, self._characters, self._bytes)
 
     def _fold(self) -> None:
         text = counting.well_formed("".join(self._pieces))
-        characters, size = counting.sizes(text)
-        self._tokens += counting.at_once(text)
-        self._characters += characters
-        self._bytes += size
         self._pieces.clear()
         self._size = 0
+        characters, size = counting.sizes(text)
+        self._characters += characters
+        self._bytes += size
+        if self._kept < SAMPLE:
+            self._sample.append(text)
+            self._kept += characters

@@ -23,6 +23,8 @@ from tollway.kit.http1.wire import Inbound, Sink
 
 Lines = tuple[tuple[bytes, bytes], ...]
 JSON: Lines = ((b"content-type", b"application/json"),)
+LINGER_S = 1.0
+"""How long a provider may take, after its last word, to end its answer and keep its connection."""
 UNBUFFERED: Lines = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
 
 
@@ -128,11 +130,11 @@ class Delivery:
         assert reply is not None
         out = reply.feed(data)
         if self.committed:
-            if out and reply.terminal is None:
+            if reply.terminal is not None:
+                self._send(out)
+            elif out:
                 self.sink.write(out)
                 self.beat_s = self._now_s()
-            elif out:
-                self._send(out)
             return
         self._prologue.append(out)
         if isinstance(reply.terminal, Failed | Cut):
@@ -192,6 +194,7 @@ class Delivery:
             self.sink.break_off()
         else:
             self.sink.end()
+        self._slot.release()  # whoever has his whole answer may ask again, though the provider may linger
         self.beat_s = self._now_s()
 
     def _close_stream(self) -> None:
@@ -214,11 +217,14 @@ class Delivery:
     def beat(self, now_s: float, every_s: float) -> None:
         """Called by the heart: keep the caller's connection warm, and let go of a provider that lingers."""
         reply = self.reply
-        if reply is None or now_s - (self.beat_s or self.call.started_s) < every_s:
+        if reply is None:
             return
-        if reply.terminal is not None:
+        quiet_s = now_s - (self.beat_s or self.call.started_s)
+        if reply.terminal is not None and quiet_s >= LINGER_S:
             self._listen_no_more()
-        elif self.committed:
+        if reply.terminal is not None or quiet_s < every_s:
+            return
+        if self.committed:
             self.sink.write(reply.heartbeat())
             self.beat_s = now_s
         elif reply.beats:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import msgspec
+
 from tollway.core.chat import Reasoning, ToolCall
 from tollway.core.errors import Fault
 from tollway.core.stream import (
@@ -39,9 +41,9 @@ class StreamReply:
     """A streamed answer. `feed` is called with whatever bytes arrived; whole frames come out."""
 
     __slots__ = (
-        "_decoder", "_encoder", "_frames", "_hide_usage", "_is_plain", "_passthrough", "_reframed", "_restore", "_voice",
-        "beats", "call", "candidate", "finish", "images", "on_terminal", "spoken", "tally", "terminal", "thoughts", "tools",
-        "usage",
+        "_decoder", "_encoder", "_frames", "_hide_usage", "_is_plain", "_passthrough", "_reframed", "_restore",
+        "_voice", "beats", "call", "candidate", "finish", "images", "on_terminal", "spoken", "tally", "terminal",
+        "thoughts", "tools", "usage",
     )  # fmt: skip
 
     def __init__(self, call: Call, candidate: Candidate, prepared: Prepared, voice: Voice) -> None:
@@ -56,6 +58,7 @@ class StreamReply:
         self.tally = TextTally()
         self.images = 0
         self.thoughts: list[Reasoning] = []
+        self._thought: list[str] = []
         self.tools: list[ToolCall] = []
         self.on_terminal: Callable[[], None] | None = None
         """Called once, before the last bytes are made: the books close first."""
@@ -130,7 +133,12 @@ class StreamReply:
         return Fault("the provider broke off before its first word", status=502, remedy=remedy_of(502), code="cut")
 
     def _told(self, frames: list[Frame]) -> bytes:
-        return b"".join([self._said(frame, self._decoder.frame(frame)) for frame in frames])
+        out = []
+        for frame in frames:
+            out.append(self._said(frame, self._decoder.frame(frame)))
+            if self.terminal is not None:  # what follows is nobody's, in the same read as in the next
+                break
+        return b"".join(out)
 
     def _said(self, frame: Frame, events: list[StreamEvent]) -> bytes:
         """A frame of the provider's for the caller: as it came, or told anew."""
@@ -138,6 +146,10 @@ class StreamReply:
             return b"".join([self._say(event) for event in events])
         for event in events:
             self._note(event)
+        if isinstance(self.terminal, Failed) and not _is_object(frame.data):
+            return self.encoder.write(self.terminal)  # rubbish is never passed on
+        if self.terminal is not None and not isinstance(self.terminal, Completed):
+            return self.encoder.write(self.terminal)  # never rubbish, nor a provider's addresses and keys
         if self._hide_usage and len(events) == 1 and type(events[0]) is UsageSeen:
             return b""
         return frame.raw if self._reframed is None else self._reframed.pass_on(frame)
@@ -166,6 +178,8 @@ class StreamReply:
         if kind is TextDelta or kind is ReasoningDelta or kind is RefusalDelta:
             self.spoken = True
             self.tally.add(event.text)  # type: ignore[union-attr]
+            if kind is ReasoningDelta:
+                self._thought.append(event.text)  # type: ignore[union-attr]
         elif kind is ToolArgs:
             self.spoken = True
             self.tally.add(event.fragment)  # type: ignore[union-attr]
@@ -184,7 +198,7 @@ class StreamReply:
             self.tools.append(ToolCall(event.id, event.name, "", event.kind, event.signature, event.family))
         elif isinstance(event, ReasoningSeal):
             self.spoken = True
-            self.thoughts.append(Reasoning("", event.signature, event.redacted, event.family))
+            self.thoughts.append(self._sealed(event))
         elif isinstance(event, MediaPiece):
             self.spoken = True
             self.images += 1
@@ -196,3 +210,18 @@ class StreamReply:
             self.terminal = event
             if self.on_terminal is not None:
                 self.on_terminal()
+
+    def _sealed(self, seal: ReasoningSeal) -> Reasoning:
+        """The thought that ends with this seal: a signature is good for nothing without the words it signs."""
+        if seal.redacted:
+            return Reasoning("", seal.signature, seal.redacted, seal.family)
+        text = "".join(self._thought)
+        self._thought.clear()
+        return Reasoning(text, seal.signature, None, seal.family)
+
+
+def _is_object(data: bytes) -> bool:
+    try:
+        return isinstance(msgspec.json.decode(data), dict)
+    except (ValueError, RecursionError):
+        return False
