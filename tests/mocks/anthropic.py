@@ -147,6 +147,8 @@ def _message(body: dict[str, Any], scene: script.Scene) -> dict[str, Any]:
     content: list[dict[str, Any]] = []
     if scene.thought:
         content.append({"type": "thinking", "thinking": scene.thought, "signature": scene.signature})
+    if scene.redacted:
+        content.append({"type": "redacted_thinking", "data": REDACTED + script.sign("redacted")})
     if scene.text or scene.refusal:
         text: dict[str, Any] = {"type": "text", "text": scene.text or scene.refusal}
         content.append(text | {"citations": [_citation(scene)]} if scene.cited else text)
@@ -226,6 +228,8 @@ def _pieces(block: dict[str, Any], call: script.Call | None) -> tuple[dict[str, 
         deltas = [{"type": "thinking_delta", "thinking": piece} for piece in script.pieces(block["thinking"])]
         deltas.append({"type": "signature_delta", "signature": block["signature"]})
         return {"type": "thinking", "thinking": "", "signature": ""}, deltas
+    if block["type"] == "redacted_thinking":
+        return block, []
     if block["type"] == "text":
         added: list[dict[str, Any]] = [{"type": "text_delta", "text": piece} for piece in script.pieces(block["text"])]
         added += [{"type": "citations_delta", "citation": citation} for citation in block.get("citations", [])]

@@ -14,7 +14,7 @@ THOUGHT = "let me think about it"
 CITED_URL = "https://example.com/source"
 CITED_TITLE = "A source"
 REFUSAL = "I cannot help with that"
-_MARK = re.compile(r"\[\[(think|refuse|length|stop|cite|image|cached|empty|nousage|long:\d+|slow:\d+)\]\]")
+_MARK = re.compile(r"\[\[(think|redact|refuse|length|stop|cite|image|cached|empty|nousage|long:\d+|slow:\d+)\]\]")
 _TOOL = re.compile(r"\[\[tool:([\w.-]+)\s*")
 
 
@@ -126,6 +126,8 @@ class Scene:
 
     text: str = ""
     thought: str = ""
+    redacted: bool = False
+    """Whether a thought comes in encrypted form (only Anthropic has such)."""
     calls: list[Call] = field(default_factory=list)
     refusal: str = ""
     finish: str = "stop"
@@ -158,6 +160,7 @@ def play(question: Question) -> Scene:
     scene = Scene(delay_s=_number(marks, "slow:") / 1000, cited="cite" in marks)
     if question.reasoning and "think" in marks:
         scene.thought = THOUGHT
+    scene.redacted = question.reasoning and "redact" in marks
     calls = [call for call in calls if call.name in question.tools]
     if question.results:
         scene.text = "tool said: " + "; ".join(str(result) for result in question.results)
