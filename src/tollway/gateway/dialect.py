@@ -48,7 +48,7 @@ def plain(body: Body, name: str, kind: Any = Any) -> Any:
     if isinstance(value, msgspec.Raw):
         try:
             return msgspec.json.decode(value, type=kind | None if kind is not Any else Any)
-        except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise BadRequest(f"{name}: {error}", field=name) from error
     return value
 

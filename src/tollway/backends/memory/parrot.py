@@ -20,12 +20,19 @@ MAX_ANSWERS = 128
 _MARK = re.compile(r"\[\[(error|slow):(\d{1,6})\]\]")
 
 
+_PLACE = re.compile(r" - at `\$\.(.+)`$")
+"""Where msgspec says that something is wrong."""
+
+
 class Refused(Exception):
     """The parrot answers with an error instead."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
         self.status, self.code, self.message = status, code, message
+        place = _PLACE.search(message)
+        self.param = place[1] if place else None
+        """The field at fault, as in `messages[0].role`."""
 
 
 class Part(msgspec.Struct):

@@ -43,7 +43,7 @@ def stream_pieces(wanted: Wanted, created_s: int) -> list[bytes]:
 def error_body(refused: Refused) -> bytes:
     """OpenAI's error envelope."""
     kind = "rate_limit_error" if refused.status == 429 else _KINDS.get(refused.status, "server_error")
-    return _json({"error": {"message": refused.message, "type": kind, "param": None, "code": refused.code}})
+    return _json({"error": {"message": refused.message, "type": kind, "param": refused.param, "code": refused.code}})
 
 
 def _json(value: object) -> bytes:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from tollway.gateway.dialect import Body, Target
+from tollway.gateway.dialect import Body, Target, plain
 from tollway.gateway.dialects.openai_chat import dialect
 from tollway.gateway.dialects.openai_chat.accents import Turn, present, renamed, retouched, with_role, without, word
 from tollway.gateway.provider import Provider, at, bearer
@@ -46,7 +46,7 @@ def _retold(place: int, turn: Turn) -> Turn:
 
 def _short_calls(calls: Any) -> Any:
     if isinstance(calls, msgspec.Raw):
-        calls = msgspec.json.decode(calls)
+        calls = plain({"tool_calls": calls}, "tool_calls")
     if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
         return calls
     return [{**call, "id": _short(str(call.get("id", "")))} for call in calls]

@@ -63,7 +63,7 @@ def edit_request(body: Body, envelope: Envelope, edits: Edits) -> Body:
         _think(edited, asked)
     messages = body.get("messages")
     if isinstance(messages, msgspec.Raw) and MARK.encode() in bytes(messages):
-        edited["messages"] = _without_foreign_seals(msgspec.json.decode(messages))
+        edited["messages"] = _without_foreign_seals(plain(body, "messages"))
     return edited
 
 
@@ -74,7 +74,8 @@ def _think(body: Body, asked: Thinking) -> None:
         body.pop(dial, None)
     if traits.adaptive:
         body["thinking"] = adaptive_config(asked, traits)
-        body["output_config"] = {"effort": effort_word(asked, traits)} | (plain(body, "output_config") or {})
+        stated = plain(body, "output_config", dict[str, Any]) or {}
+        body["output_config"] = {"effort": effort_word(asked, traits)} | stated
         return
     fits = budgeted(asked, plain(body, "max_tokens", int) or 0, 0)
     if fits:

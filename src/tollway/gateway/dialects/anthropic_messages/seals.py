@@ -80,4 +80,4 @@ def foreign(block: Any) -> bool:
         return False
     seal = block.get("signature") if block.get("type") == "thinking" else block.get("data")
     kind = block.get("type")
-    return kind in {"thinking", "redacted_thinking"} and isinstance(seal, str) and seal.startswith(MARK)
+    return kind in ("thinking", "redacted_thinking") and isinstance(seal, str) and seal.startswith(MARK)

@@ -57,7 +57,7 @@ def envelope(body: Body, path: PathArgs) -> Envelope:
 def _limits(config: Any) -> tuple[int | None, int | None]:
     try:
         found = _read_limits(config) or _NO_LIMITS
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequest(f"generationConfig: {error}", field="generationConfig") from error
     max_output = found.snake_max_output if found.max_output is None else found.max_output
     answers = found.snake_answers if found.answers is None else found.answers
@@ -71,7 +71,7 @@ def _limits(config: Any) -> tuple[int | None, int | None]:
 def _asks_server_tools(tools: Any) -> bool:
     try:
         return any(name not in _FUNCTIONS_ONLY for tool in _tool_keys(tools) for name in tool)
-    except (msgspec.DecodeError, TypeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, TypeError, RecursionError):
         return True
 
 
@@ -88,7 +88,10 @@ def edit_request(body: Body, envelope: Envelope, edits: Edits) -> Body:
         return edited
     name = "generation_config" if body.get("generation_config") is not None else "generationConfig"
     given = body.get(name)
-    config = _open_config(given) if isinstance(given, msgspec.Raw) and bytes(given) != b"null" else {}
+    try:
+        config = _open_config(given) if isinstance(given, msgspec.Raw) and bytes(given) != b"null" else {}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise wrong(name, str(error)) from error
     kept = {key: value for key, value in config.items() if camel(key) != "maxOutputTokens"}
     edited[name] = kept | {"maxOutputTokens": limit}
     return edited

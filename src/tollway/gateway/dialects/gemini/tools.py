@@ -29,6 +29,8 @@ def read_tools(value: Any, path: str = "tools") -> tuple[Tool, ...]:
                 found += [_read_function(each, f"{here}.{name}[{nth}]") for nth, each in declared]
             elif name in _SEARCH_TOOLS:
                 found.append(Tool(name=WEB_SEARCH, kind=ToolKind.SERVER, settings=_read_search(settings)))
+            elif not isinstance(settings, dict):
+                raise wrong(f"{here}.{name}", "must be an object")
             else:
                 found.append(Tool(name=name, kind=ToolKind.SERVER, family=FAMILY, settings=settings or None))
     return tuple(found)

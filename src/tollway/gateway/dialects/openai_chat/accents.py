@@ -53,7 +53,7 @@ def word(value: Any) -> str | None:
         try:
             value = msgspec.json.decode(value)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise BadRequest(f"not valid JSON: {error}") from error
+            raise BadRequest(f"messages: not valid JSON: {error}", field="messages") from error
     return value if isinstance(value, str) else None
 
 
