@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-import msgspec
-
 from tollway.core.chat import Reasoning, ToolCall
 from tollway.core.errors import Fault
 from tollway.core.stream import (
@@ -42,8 +40,8 @@ class StreamReply:
 
     __slots__ = (
         "_decoder", "_encoder", "_frames", "_hide_usage", "_is_plain", "_passthrough", "_reframed", "_restore",
-        "_voice", "beats", "call", "candidate", "finish", "images", "on_terminal", "spoken", "tally", "terminal",
-        "thoughts", "tools", "usage",
+        "_thought", "_voice", "beats", "call", "candidate", "finish", "images", "on_terminal", "spoken", "tally",
+        "terminal", "thoughts", "tools", "usage",
     )  # fmt: skip
 
     def __init__(self, call: Call, candidate: Candidate, prepared: Prepared, voice: Voice) -> None:
@@ -146,10 +144,6 @@ class StreamReply:
             return b"".join([self._say(event) for event in events])
         for event in events:
             self._note(event)
-        if isinstance(self.terminal, Failed) and not _is_object(frame.data):
-            return self.encoder.write(self.terminal)  # rubbish is never passed on
-        if self.terminal is not None and not isinstance(self.terminal, Completed):
-            return self.encoder.write(self.terminal)  # never rubbish, nor a provider's addresses and keys
         if self._hide_usage and len(events) == 1 and type(events[0]) is UsageSeen:
             return b""
         return frame.raw if self._reframed is None else self._reframed.pass_on(frame)
@@ -218,10 +212,3 @@ class StreamReply:
         text = "".join(self._thought)
         self._thought.clear()
         return Reasoning(text, seal.signature, None, seal.family)
-
-
-def _is_object(data: bytes) -> bool:
-    try:
-        return isinstance(msgspec.json.decode(data), dict)
-    except (ValueError, RecursionError):
-        return False
