@@ -144,6 +144,8 @@ class StreamReply:
             return b"".join([self._say(event) for event in events])
         for event in events:
             self._note(event)
+        if isinstance(self.terminal, Failed):
+            return self.encoder.write(self.terminal)  # neither rubbish nor a provider's keys and hosts are passed on
         if self._hide_usage and len(events) == 1 and type(events[0]) is UsageSeen:
             return b""
         return frame.raw if self._reframed is None else self._reframed.pass_on(frame)
