@@ -53,6 +53,7 @@ class Dispatcher:
                 if status != 200:
                     raise await _refused(candidate, prepared, inbound)
                 if delivery.call.envelope.stream:
+                    await _must_stream(candidate, prepared, inbound)
                     await self._stream(candidate, prepared, inbound, delivery, started_s)
                 else:
                     data = await inbound.read()
@@ -94,6 +95,15 @@ async def _refused(candidate: Candidate, prepared: Prepared, inbound: Inbound) -
     fault = candidate.provider.dialect.read_error(inbound.status, dict(inbound.headers), body)
     fault.verbatim = body if prepared.passthrough else None
     return fault
+
+
+async def _must_stream(candidate: Candidate, prepared: Prepared, inbound: Inbound) -> None:
+    """Some servers answer a stream's question with a whole error and a friendly status: raises it as a Fault."""
+    kind = next((value for name, value in inbound.headers if name == b"content-type"), b"")
+    if kind.partition(b";")[0].strip().lower() == b"application/json":
+        read_whole(candidate, prepared, await inbound.read())
+        message = f"{candidate.channel.id}: a whole answer where a stream was asked"
+        raise Fault(message, status=502, remedy=Remedy.NEXT_CHANNEL, code="bad_response_body")
 
 
 def attempts(plan: Plan, faults: list[Fault]) -> Iterator[Candidate]:

@@ -7,7 +7,7 @@ from tollway.core.errors import Fault, Remedy
 from tollway.core.media import Media, MediaKind
 from tollway.core.stream import Answer
 from tollway.core.usage import Usage
-from tollway.gateway.dialect import Voice
+from tollway.gateway.dialect import Dialect, Glance, Voice
 from tollway.gateway.metering.tokens import TextTally
 from tollway.gateway.pipeline.call import Call
 from tollway.gateway.pipeline.prepare import Prepared
@@ -46,13 +46,21 @@ def read_whole(candidate: Candidate, prepared: Prepared, data: bytes) -> WholeRe
         if not prepared.passthrough:
             answer = Restore(prepared.written).answer(dialect.read_reply(data))
             return _counted(candidate, data, answer, answer)
-        glance = dialect.glance(data)
+        glance = _glance(dialect, data)
         if glance.usage is not None and not glance.empty:
             return WholeReply(candidate, data, None, glance.usage, False, TextTally())
         return _counted(candidate, data, dialect.read_reply(data), None)
     except ValueError as error:
         message = f"{candidate.channel.id}: the provider's answer could not be read"
         raise Fault(message, status=502, remedy=Remedy.NEXT_CHANNEL, code="bad_response_body") from error
+
+
+def _glance(dialect: Dialect, data: bytes) -> Glance:
+    """What is not an answer at first sight is read in full: it may be an error, and say what went wrong."""
+    try:
+        return dialect.glance(data)
+    except ValueError:
+        return Glance(None, True)
 
 
 def _counted(candidate: Candidate, data: bytes, read: Answer, shown: Answer | None) -> WholeReply:
