@@ -25,7 +25,7 @@ class Reason(enum.Enum):
     """The process died holding it: free."""
 
 
-class Attempt(msgspec.Struct, frozen=True):
+class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     """One channel tried."""
 
     channel: ChannelId
@@ -53,7 +53,7 @@ class PriceLine(msgspec.Struct, frozen=True):
     """Provider price before margin, as a decimal string; for `images` and tools, US dollars for one."""
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything about one call; kept for ever, written once."""
 
     id: CallId

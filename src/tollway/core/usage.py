@@ -12,7 +12,7 @@ class UsageSource(enum.Enum):
     ESTIMATE = "estimate"
 
 
-class Usage(msgspec.Struct, frozen=True):
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     """Tokens by class, relay.md 6.16b.
 
     `input_total` is *all* prompt tokens: uncached + cache reads + cache writes + image + audio.

@@ -88,7 +88,10 @@ CREATE TABLE receipts (
 	reason TEXT NOT NULL, 
 	body TEXT NOT NULL, 
 	PRIMARY KEY (call_id)
-);
+)
+ WITHOUT ROWID
+
+;
 CREATE TABLE users (
 	id TEXT NOT NULL, 
 	email TEXT NOT NULL, 

@@ -30,7 +30,7 @@ def show_receipt(receipt: Receipt, to_admin: bool) -> Shown:
         "started_at": iso(receipt.started_at_s),
         "duration_ms": receipt.duration_ms,
         "first_byte_ms": receipt.first_byte_ms,
-        "attempts": msgspec.to_builtins(receipt.attempts),
+        "attempts": [_whole(attempt) for attempt in receipt.attempts],
         "tokens": _tokens(receipt),
         "price": {
             "version": receipt.price_version,
@@ -53,9 +53,14 @@ def money(amount_nano_usd: int) -> Shown:
     return {"credits": credits_of(amount_nano_usd), "nano_usd": amount_nano_usd}
 
 
+def _whole(record: msgspec.Struct) -> Shown:
+    """Every field, also those that are stored by leaving them out."""
+    shown: Shown = msgspec.to_builtins(msgspec.structs.asdict(record))
+    return shown
+
+
 def _tokens(receipt: Receipt) -> Shown | None:
     usage = receipt.usage
     if usage is None:
         return None
-    shown: Shown = msgspec.to_builtins(usage)
-    return shown | {"input_uncached": usage.input_uncached, "tool_calls": dict(usage.tool_calls)}
+    return _whole(usage) | {"input_uncached": usage.input_uncached, "tool_calls": dict(usage.tool_calls)}

@@ -3,6 +3,8 @@
 Money is integer nano-dollars, times are Unix seconds, and the database itself refuses a negative balance.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -16,15 +18,15 @@ HUB = ("issued", "revenue", "provider_cost", "provider_payable", "absorbed_loss"
 """The hub's own accounts, numbered from 1 in this order; users' accounts begin at 101."""
 
 
-def _text(name: str, **more: object) -> sa.Column[str]:
+def _text(name: str, **more: Any) -> sa.Column[str]:
     return sa.Column(name, sa.Text(), **{"nullable": False, **more})
 
 
-def _number(name: str, **more: object) -> sa.Column[int]:
+def _number(name: str, **more: Any) -> sa.Column[int]:
     return sa.Column(name, NUMBER, **{"nullable": False, **more})
 
 
-def _time(name: str, **more: object) -> sa.Column[float]:
+def _time(name: str, **more: Any) -> sa.Column[float]:
     return sa.Column(name, TIME, **{"nullable": False, **more})
 
 
@@ -132,5 +134,6 @@ def calls() -> None:
         _number("cost"),
         _text("reason"),
         _text("body"),
+        sqlite_with_rowid=False,
     )
     op.create_index("receipts_by_user", "receipts", ["user_id", "at"])
