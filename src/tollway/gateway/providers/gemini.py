@@ -2,8 +2,10 @@
 
 from urllib.parse import quote
 
+from tollway.gateway.dialect import Body, Target
 from tollway.gateway.dialects.gemini import dialect
-from tollway.gateway.provider import Aim, HeaderLines, Provider, same
+from tollway.gateway.dialects.gemini.mended import mended
+from tollway.gateway.provider import Aim, HeaderLines, Provider
 
 
 def _path(aim: Aim) -> str:
@@ -15,13 +17,20 @@ def _goog_key(key: str) -> HeaderLines:
     return (("x-goog-api-key", key),) if key else ()
 
 
+def _accent(body: Body, target: Target) -> Body:
+    """Seals of other providers' answers in the conversation are not for Google's eyes."""
+    given = body.get("contents")
+    contents = mended(given, target.model)
+    return body if contents is given else body | {"contents": contents}
+
+
 provider = Provider(
     name="gemini",
     dialect=dialect,
     base_url="https://generativelanguage.googleapis.com",
     path=_path,
     authorize=_goog_key,
-    accent=same,
+    accent=_accent,
     key_env="GEMINI_API_KEY",
     base_env="GEMINI_BASE_URL",
 )

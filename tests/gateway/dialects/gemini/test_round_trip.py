@@ -28,6 +28,7 @@ from tollway.core.chat import (
 from tollway.core.media import Media, MediaKind
 from tollway.gateway.dialect import Target, close_body
 from tollway.gateway.dialects.gemini import dialect
+from tollway.gateway.dialects.gemini.joined import joined
 from tollway.gateway.dialects.gemini.seals import Seal, read_seal, write_seal
 from tollway.gateway.dialects.gemini.write_contents import BYPASS
 
@@ -55,7 +56,7 @@ results = st.one_of(
 
 @st.composite
 def conversations(draw: st.DrawFn) -> tuple[Message, ...]:
-    """Turns as Gemini can say them: speakers alternate, each call is answered at once."""
+    """Turns as Gemini can say them: speakers alternate, each call is answered at once, no words are cut in two."""
     turns: list[Message] = []
     if draw(st.booleans()):
         turns.append(Message(Role.SYSTEM, (Text(draw(words)),)))
@@ -75,7 +76,7 @@ def conversations(draw: st.DrawFn) -> tuple[Message, ...]:
             told = [ToolResult(call.id, (Text(draw(results)),), name=call.name, is_error=False) for call in calls]
             turns.append(Message(Role.TOOL, tuple(told)))
             turns.append(Message(Role.ASSISTANT, (Text(draw(words)),)))
-    return tuple(turns)
+    return joined(turns)
 
 
 schemas = st.dictionaries(names, st.sampled_from([{"type": "string"}, {"type": ["integer", "null"]}]), min_size=1).map(

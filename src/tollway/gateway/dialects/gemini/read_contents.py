@@ -7,6 +7,7 @@ import msgspec
 from tollway.core.chat import Message, Part, Raw, Reasoning, Role, Text, ToolCall, ToolResult
 from tollway.core.media import Media
 from tollway.gateway.dialect import Opaque
+from tollway.gateway.dialects.gemini.joined import joined
 from tollway.gateway.dialects.gemini.media import read_file, read_inline
 from tollway.gateway.dialects.gemini.seals import FAMILY, Seal, read_seal
 from tollway.gateway.dialects.gemini.spelling import fields, items, text, wrong
@@ -50,7 +51,7 @@ class ContentsReader:
             if "parts" not in content and ("text" in content or "inlineData" in content):
                 content = {"parts": [content]}  # a part where a content was due, as the SDKs allow
             messages += self._turn(content, path)
-        return tuple(messages)
+        return joined(messages)
 
     def _turn(self, content: dict[str, Any], path: str) -> list[Message]:
         """One content as messages: what tools answered is a turn of its own."""

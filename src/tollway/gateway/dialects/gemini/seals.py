@@ -13,7 +13,8 @@ from tollway.gateway.dialect import Opaque
 from tollway.gateway.dialects.gemini.spelling import base64_text, text
 
 FAMILY = "gemini"
-_WRAPPED = base64.b64encode(b"relay1.")[:8].decode()
+WRAPPED = base64.b64encode(b"relay1.")[:8].decode()
+"""How every wrapped seal begins."""
 
 
 class Seal(msgspec.Struct, frozen=True):
@@ -27,7 +28,7 @@ class Seal(msgspec.Struct, frozen=True):
 def read_seal(value: Any, path: str, opaque: Opaque | None) -> Seal:
     """The seal in a thoughtSignature. Whatever we did not wrap ourselves is Google's own."""
     found = text(value, path)
-    if opaque is not None and found.startswith(_WRAPPED):
+    if opaque is not None and found.startswith(WRAPPED):
         opened = opaque.unseal(base64_text(found))
         if opened is not None:
             family, payload = opened
