@@ -143,6 +143,9 @@ class Tongue(Protocol):
     def results(self, told: Sequence[Told]) -> list[Any]:
         """The turns that bring tools' answers."""
 
+    def bare(self, heard: Heard) -> Any:
+        """The answer as clients send it back that know only words and calls."""
+
     def ask(self, way: str, model: str, turns: Sequence[Any], wish: Wish) -> Heard:
         """One call."""
 

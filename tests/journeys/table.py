@@ -58,6 +58,8 @@ class Talk:
     model: str
     way: str
     wish: Wish
+    forgetful: bool = False
+    """Whether the client sends back only words and calls, without thoughts and seals."""
     turns: list[Any] = field(default_factory=list)
 
     @property
@@ -87,7 +89,7 @@ class Talk:
         reached = {vendor: count - before[vendor] for vendor, count in self.table.counts().items()}
         assert reached == {vendor: int(vendor == self.vendor) for vendor in SDKS}, "one call is one request"
         self._account(heard)
-        self.turns.append(heard.turn)
+        self.turns.append(self.tongue.bare(heard) if self.forgetful else heard.turn)
         return heard
 
     def _account(self, heard: Heard) -> None:

@@ -42,6 +42,12 @@ class AnthropicTongue:
         """One user message with a block for each."""
         return [{"role": "user", "content": [_result(one) for one in told]}]
 
+    def bare(self, heard: Heard) -> Any:
+        """What clients that know only words and calls send back."""
+        words = [{"type": "text", "text": heard.text}] if heard.text else []
+        calls = [{"type": "tool_use", "id": call.id, "name": call.name, "input": call.args} for call in heard.calls]
+        return {"role": "assistant", "content": words + calls}
+
     def ask(self, way: str, model: str, turns: Sequence[Any], wish: Wish) -> Heard:
         """`create`, `parse` or `stream` of `messages`."""
         args = _arguments(model, turns, wish)

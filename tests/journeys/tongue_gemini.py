@@ -28,6 +28,13 @@ class GeminiTongue:
         """One content with a part for each."""
         return [types.Content(role="user", parts=[_result(one) for one in told])]
 
+    def bare(self, heard: Heard) -> Any:
+        """What clients that know only words and calls send back."""
+        parts = [types.Part(text=heard.text)] if heard.text else []
+        for call in heard.calls:
+            parts.append(types.Part(function_call=types.FunctionCall(id=call.id, name=call.name, args=call.args)))
+        return types.Content(role="model", parts=parts)
+
     def ask(self, way: str, model: str, turns: Sequence[Any], wish: Wish) -> Heard:
         """`generate_content`, its stream, or a chat's stream."""
         config = _config(wish)

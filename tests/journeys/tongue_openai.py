@@ -49,6 +49,14 @@ class OpenAITongue:
         """A tool message each; this format has no word for a failure."""
         return [{"role": "tool", "tool_call_id": one.call.id, "content": _result(one)} for one in told]
 
+    def bare(self, heard: Heard) -> Any:
+        """What clients that know only words and calls send back."""
+        calls = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": json.dumps(call.args)}}
+            for call in heard.calls
+        ]
+        return {"role": "assistant", "content": heard.text or None} | ({"tool_calls": calls} if calls else {})
+
     def ask(self, way: str, model: str, turns: Sequence[Any], wish: Wish) -> Heard:
         """`create`, `parse` or `stream` of `chat.completions`."""
         args = _arguments(model, turns, wish)
