@@ -48,8 +48,15 @@ def _accent(body: Body, target: Target) -> Body:
 
 
 def _may_instruct(messages: Any) -> bool:
-    """Whether the first turn may be a system turn; most conversations are sent on without a closer look."""
-    return not isinstance(messages, msgspec.Raw) or b"system" in bytes(messages) or b"\\u00" in bytes(messages)
+    """Whether the first turn may be a system turn: its role nearly always stands first and says so.
+
+    A long conversation is not searched: `system` is an ordinary word in it.
+    """
+    if not isinstance(messages, msgspec.Raw):
+        return True
+    head = bytes(memoryview(messages)[:96])
+    at = head.find(b'"role"')
+    return at < 0 or b"\\" in head[:at] or b"system" in head[at:]
 
 
 def _instructed(place: int, turn: Turn) -> Turn:

@@ -13,7 +13,7 @@ down_revision = None
 
 NUMBER = sa.BigInteger()
 SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-TIME = sa.Double()
+TIME: sa.Double[float] = sa.Double()
 HUB = ("issued", "revenue", "provider_cost", "provider_payable", "absorbed_loss")
 """The hub's own accounts, numbered from 1 in this order; users' accounts begin at 101."""
 
