@@ -26,6 +26,80 @@ EXTRA = ("type", "role", "content", "text", "name", "id", "tools", "tool_calls",
 SHARDS = (b"", b"\xff", b"\xc3\x28", b"\xed\xa0\x80", b"\x00", b'"', b"\\", b"\\u", b"{", b"}", b"]", b",", b":", b"\n",
           b"\xef\xbb\xbf", b'"model":"echo",', b'"stream":true,', b"null")  # fmt: skip
 
+_COUNTS = (
+    0,
+    -1,
+    1,
+    1.0,
+    1.5,
+    2,
+    128,
+    129,
+    2**31,
+    2**53,
+    2**63 - 1,
+    2**63,
+    2**64,
+    10**19,
+    10**30,
+    "1",
+    "1e3",
+    True,
+    None,
+)
+_RATIOS = (-1, 0, 0.1, 1, 1.01, 2, 2.01, -2, 1e308, 10**40, "0.5", None)
+_TEXTS = ("", " ", "\x00", "x" * 300, "no/such name", "\u202e", "relay1.gemini.AA.AA", None)
+_CONTENTS = (
+    "",
+    None,
+    [],
+    [{"type": "text", "text": ""}],
+    [{"type": "text"}],
+    [{"type": "image", "source": {}}],
+    [""],
+    [{"type": "tool_result", "tool_use_id": "nobody"}],
+    [{"type": "thinking", "thinking": ""}],
+    {"text": "x"},
+)
+_PLACES = (
+    "",
+    "data:",
+    "data:image/png;base64,",
+    "data:image/png;base64,###",
+    "data:text/html,<b>",
+    "data:;base64,AA",
+    "http://",
+    "https://[::1",
+    "https://a b/c.png",
+    "ftp://x/y",
+    "file:///etc/passwd",
+    "gs://bucket/a.png",
+    5,
+)
+_IDS = ("", "nobody", "call_1", "toolu_1", "x" * 300, "a b", None, 7)
+PLAUSIBLE: dict[str, tuple[Any, ...]] = {
+    **dict.fromkeys(("n", "max_tokens", "max_completion_tokens", "maxOutputTokens", "candidateCount", "budget_tokens",
+                     "thinkingBudget", "max_uses", "top_k", "topK", "seed", "top_logprobs", "minItems"), _COUNTS),
+    **dict.fromkeys(("temperature", "top_p", "topP", "presence_penalty", "frequency_penalty"), _RATIOS),
+    **dict.fromkeys(("name", "title", "description", "mimeType", "media_type", "format", "filename", "mode"), _TEXTS),
+    **dict.fromkeys(("content", "parts", "system", "systemInstruction"), _CONTENTS),
+    **dict.fromkeys(("url", "fileUri", "data", "file_data", "signature", "thoughtSignature"), _PLACES),
+    **dict.fromkeys(("id", "tool_use_id", "tool_call_id"), _IDS),
+    "type": ("text", "image", "image_url", "input_audio", "file", "document", "thinking", "redacted_thinking",
+             "refusal",
+             "tool_use", "tool_result", "server_tool_use", "web_search_tool_result", "function", "custom", "base64",
+             "url", "content", "object", "array", "json_schema", "json_object", "auto", "any", "tool", "none",
+             "allowed_tools", "enabled", "adaptive", "web_search_20250305", "bash_20250124", "OBJECT", "search_result"),
+    "role": ("system", "developer", "user", "assistant", "model", "tool", "function", "", "nobody", None),
+    "arguments": ("", "{", "[]", "null", "1", '{"a":NaN}', '"x"', "{}" * 2, '{"a":' * 600 + "1" + "}" * 600),
+    "args": (None, [], "x", {"a": [{}]}),
+    "input": (None, [], "x", 1, {"a": [{}]}),
+    "tool_choice": ("auto", "none", "required", "nonsense", {}, {"type": "function"}, {"type": "tool"}, None,
+                    {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}}),
+    "model": ("", "nobody", "gpt-5-mini:online", "models/echo", "../echo", "echo\n", "x" * 5000, "\u0130", None, 1),
+    "stream": (None, 0, 1, "true", {}),
+}  # fmt: skip
+
 Path = tuple[str | int, ...]
 
 
@@ -51,16 +125,25 @@ def with_at(value: Any, path: Path, new: Any) -> Any:
     return value
 
 
+WAYS = ("plausible", "plausible", "plausible", "strange", "strange", "delete", "extra", "wrap", "repeat", "move")
+
+
 @st.composite
 def mistaken(draw: st.DrawFn, value: Any, most: int = 3) -> Any:
     """The value with one or several mistakes in it."""
     value = copy.deepcopy(value)
     for _ in range(draw(st.integers(1, most))):
         places = paths(value)
+        what = draw(st.sampled_from(WAYS))
+        if what == "plausible":
+            places = [path for path in places if path and path[-1] in PLAUSIBLE] or places
         path = places[draw(st.integers(0, len(places) - 1))]
         there = inside(value, path)
-        what = draw(st.sampled_from(("strange", "strange", "strange", "delete", "extra", "wrap", "repeat", "move")))
-        if what == "strange":
+        if what == "plausible":
+            value = with_at(
+                value, path, copy.deepcopy(draw(st.sampled_from(PLAUSIBLE.get(str(path[-1:] and path[-1]), (None,)))))
+            )
+        elif what == "strange":
             value = with_at(value, path, copy.deepcopy(draw(st.sampled_from(STRANGE))))
         elif what == "delete" and path:
             del inside(value, path[:-1])[path[-1]]

@@ -71,6 +71,8 @@ class Vendors:
     bend: Bend = straight
     refused: list[tuple[Outbound, MockAnswer]] = field(default_factory=list)
     asked: list[Outbound] = field(default_factory=list)
+    said: list[tuple[Outbound, "Spoken"]] = field(default_factory=list)
+    """What was asked, and the bent answer to it."""
     on_piece: Callable[[], None] = lambda: None
 
     def reset(self, bend: Bend = straight) -> None:
@@ -78,6 +80,7 @@ class Vendors:
         self.bend = bend
         self.refused.clear()
         self.asked.clear()
+        self.said.clear()
 
     async def send(self, request: Outbound) -> Inbound:
         self.asked.append(request)
@@ -86,6 +89,7 @@ class Vendors:
             self.refused.append((request, answer))
         spoken = self.bend(answer)
         spoken.on_piece = lambda: self.on_piece()
+        self.said.append((request, spoken))
         if spoken.status == 0:
             raise UpstreamError(spoken.fails or "connect", "bent: nobody there")
         return spoken

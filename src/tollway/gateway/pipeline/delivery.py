@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from typing import Protocol
+from urllib.parse import quote
 
 from tollway.core.chat import Reasoning, ToolCall
 from tollway.core.errors import Fault
@@ -23,6 +24,9 @@ from tollway.kit.http1.wire import Inbound, Sink
 
 Lines = tuple[tuple[bytes, bytes], ...]
 JSON: Lines = ((b"content-type", b"application/json"),)
+NOTE_MAX = 500
+NAMES_MAX, NAME_MAX = 24, 80
+PLAIN = " !#$&'()*+/:;=?@[]"
 LINGER_S = 1.0
 """How long a provider may take, after its last word, to end its answer and keep its connection."""
 UNBUFFERED: Lines = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
@@ -81,7 +85,7 @@ class Delivery:
                 candidate.provider.name,
                 candidate.upstream_model,
                 status,
-                fault.message if fault is not None else "",
+                fault.message[:NOTE_MAX] if fault is not None else "",
                 round((started_s - self.call.started_s) * 1000),
                 round((now_s - started_s) * 1000) if status else 0,
             )
@@ -119,7 +123,7 @@ class Delivery:
     ) -> Callable[[bytes], None]:
         """Begin to listen; the returned callback takes the provider's bytes as they come."""
         self.reply, self._inbound, self._asked_s = reply, inbound, started_s
-        self.settlement.dropped = prepared.dropped
+        self.settlement.dropped = listed(prepared.dropped)
         reply.on_terminal = self._close_stream
         self._prologue = []
         self._heart.add(self)
@@ -128,6 +132,8 @@ class Delivery:
     def _on_data(self, data: bytes) -> None:
         reply = self.reply
         assert reply is not None
+        if reply.terminal is not None:
+            return  # some providers say more after their end
         out = reply.feed(data)
         if self.committed:
             if reply.terminal is not None:
@@ -234,7 +240,7 @@ class Delivery:
 
     def whole(self, reply: WholeReply, prepared: Prepared, started_s: float) -> None:
         """Settle and answer."""
-        self.settlement.dropped = prepared.dropped
+        self.settlement.dropped = listed(prepared.dropped)
         self.tried(reply.candidate, 200, started_s)
         said = Said(reply.usage, not reply.empty, reply.tally, reply.images)
         voice = None if prepared.passthrough else self.voice(reply.candidate, prepared)
@@ -255,9 +261,12 @@ class Delivery:
         self._heart.discard(self)
 
     def failed(self, note: str) -> None:
-        """No channel answered: nothing is owed."""
-        self.settlement.close(Reason.FAILED, None, NOTHING_SAID, self._now_s(), note)
+        """No channel answered, and nothing is owed; or we stumbled over an answer, and what was said of it is."""
         self._heart.discard(self)
+        if self.committed and self.reply is not None:
+            self._settle_stream(Reason.UPSTREAM_CUT, note[:NOTE_MAX])
+        else:
+            self.settlement.close(Reason.FAILED, None, NOTHING_SAID, self._now_s(), note[:NOTE_MAX])
 
     def gone(self) -> None:
         """The caller left: what was said is charged, nothing else."""
@@ -289,7 +298,7 @@ class Delivery:
             *extra,
         )
         if dropped:
-            lines += ((b"x-tollway-dropped", ", ".join(dict.fromkeys(dropped)).encode()),)
+            lines += ((b"x-tollway-dropped", ", ".join(dropped).encode()),)
         if self._slot.limit is not None:
             lines += self._slot.headers(call.dialect.family, call.arrived_s)
         return lines
@@ -297,6 +306,15 @@ class Delivery:
     def _keep_seals(self, thoughts: list[Reasoning], tools: list[ToolCall]) -> None:
         for tool in tools:
             self._seals.keep(self.call.caller.key, tool, tuple(thoughts))
+
+
+def listed(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Field names as a header line and a receipt can bear them, whatever a caller called his fields."""
+    if not names:
+        return ()
+    each = tuple(dict.fromkeys(quote(name[:NAME_MAX], safe=PLAIN) for name in names))
+    rest = len(each) - NAMES_MAX
+    return (*each[:NAMES_MAX], f"and {rest} more") if rest > 0 else each
 
 
 class Heart:
