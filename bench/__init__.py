@@ -1,0 +1,1 @@
+"""Measures Tollway on this machine, beside nginx and a peer."""
