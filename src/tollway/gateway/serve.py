@@ -3,9 +3,9 @@
 import asyncio
 import gc
 import logging
+import os
 import signal
 import socket
-import sys
 from collections.abc import Awaitable, Callable
 
 from tollway.gateway.admin.first_run import first_run, welcome
@@ -71,7 +71,7 @@ def _stopper(stop: asyncio.Event) -> Callable[[], None]:
 
     def told() -> None:
         if stop.is_set():
-            sys.exit(130)
+            os._exit(130)  # an exit that unwinds would wait for books whose writer it has just cancelled
         stop.set()
 
     return told
