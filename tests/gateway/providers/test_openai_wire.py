@@ -39,6 +39,14 @@ def test_openai_reasoning_models_hear_other_words() -> None:
     assert dropped == ("temperature", "top_p")
 
 
+@pytest.mark.parametrize("model", ["gpt-5-mini", "o3", "o1-preview"])
+def test_models_that_reason_have_no_dials(model: str) -> None:
+    dials = {"presence_penalty": 0.5, "frequency_penalty": 0.5, "top_p": 0.5, "logit_bias": {"1": 2}, "logprobs": True}
+    body, dropped = spoken(openai.provider, model, seed=1, **dials)
+    assert body == {"seed": 1}
+    assert set(dropped) == set(dials)
+
+
 def test_gpt_5_without_thought_keeps_its_dice() -> None:
     body, dropped = spoken(openai.provider, "gpt-5.1", temperature=0.2, reasoning_effort="none")
     assert (body["temperature"], dropped) == (0.2, ())

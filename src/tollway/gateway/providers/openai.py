@@ -15,7 +15,10 @@ _O_SERIES = re.compile(r"o\d")
 _GPT_5 = re.compile(r"gpt-5(?!-chat)")
 _NO_DEVELOPER = ("o1-mini", "o1-preview")
 _TEMPERATURE = frozenset({"temperature"})
-_DICE = frozenset({"temperature", "top_p", "logprobs", "top_logprobs"})
+_DICE = frozenset(
+    {"temperature", "top_p", "logprobs", "top_logprobs", "presence_penalty", "frequency_penalty", "logit_bias"}
+)
+"""Dials that models which reason do not have."""
 
 
 @lru_cache(1024)
