@@ -4,9 +4,12 @@ import asyncio
 import logging
 import math
 import time
+import traceback
 import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+
+import msgspec
 
 from tollway.core.caller import Caller
 from tollway.core.errors import (
@@ -62,10 +65,9 @@ class Front:
             await self._serve(found, request, sink, call_id)
         except TollwayError as error:
             refuse(sink, dialect, error, call_id)
-        except (
-            Exception
-        ) as error:  # the boundary: a mistake of ours is an answer in the caller's dialect, and a log line
-            log.exception("%s: %s", call_id, type(error).__name__)
+        except Exception as error:  # noqa: BLE001  # a mistake of ours is an answer in the caller's dialect, and a line
+            where = "".join(traceback.format_tb(error.__traceback__))  # not its message: it may hold a prompt or a key
+            log.error("%s: %s\n%s", call_id, type(error).__name__, where)
             refuse(sink, dialect, Internal("internal error"), call_id)
 
     async def _serve(self, found: Found, request: Request, sink: Sink, call_id: CallId) -> None:
@@ -110,8 +112,12 @@ class Front:
         """A token count, answered here without any provider."""
         model = self.gateway.catalog.find(call.envelope.model or "")
         if model is None:
-            raise ModelNotFound(f"the model {call.envelope.model!r} is not on sale here", field="model")
-        tokens = await asyncio.to_thread(lambda: count_request(call.request(), model, exact=True))
+            raise ModelNotFound(f"the model {(call.envelope.model or '')[:100]!r} is not on sale here", field="model")
+        slot = self.gateway.limits.admit(call.caller, model.id, call.started_s)
+        try:
+            tokens = await asyncio.to_thread(lambda: count_request(call.request(), model, exact=True))
+        finally:
+            slot.release()
         if call.dialect.write_count is None:
             raise NotFound("this dialect counts no tokens")
         answer(sink, 200, call.dialect.write_count(tokens), call.id)
@@ -121,8 +127,8 @@ class Front:
             answer(sink, 200, b'{"status":"ok"}')
         elif request.path == "/ready":
             wrong = await self.ready()
-            body = b'{"status":"ready"}' if not wrong else b'{"status":"not ready","reason":"%s"}' % wrong.encode()
-            answer(sink, 503 if wrong else 200, body)
+            told = {"status": "not ready", "reason": wrong} if wrong else {"status": "ready"}
+            answer(sink, 503 if wrong else 200, msgspec.json.encode(told))
         else:
             await self.control(request, sink)
 

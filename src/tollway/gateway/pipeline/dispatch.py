@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from tollway.core.errors import Fault, NoChannelAnswered, Remedy, Unsupported
+from tollway.core.errors import BadRequest, Fault, NoChannelAnswered, Remedy
+from tollway.core.ids import ChannelId
 from tollway.gateway.pipeline.delivery import Delivery
 from tollway.gateway.pipeline.prepare import CannotSay, Prepared, prepare
 from tollway.gateway.pipeline.reply import StreamReply
@@ -14,6 +15,8 @@ from tollway.kit.http1.wire import Inbound, UpstreamError
 from tollway.ports import Upstream
 
 MAX_ATTEMPTS = 6
+ENDED = Fault("the call ended before the provider had answered", status=499, remedy=Remedy.NONE, code="ended")
+"""On the receipt of a caller who left meanwhile."""
 
 
 class Dispatcher:
@@ -67,6 +70,10 @@ class Dispatcher:
         except Fault as fault:
             delivery.tried(candidate, status, started_s, fault)
             raise
+        except BaseException:
+            if not delivery.committed:
+                delivery.tried(candidate, status, started_s, ENDED)
+            raise
         self._health.answered(candidate.channel.id)
 
     async def _stream(
@@ -111,21 +118,28 @@ def attempts(plan: Plan, faults: list[Fault]) -> Iterator[Candidate]:
 
     `faults` grows while the caller iterates: the last one decides how to go on.
     """
-    once_more = True
-    for number, candidate in enumerate(plan.candidates[:MAX_ATTEMPTS]):
+    failed: set[ChannelId] = set()
+    once_more, left = True, MAX_ATTEMPTS
+    for number, candidate in enumerate(plan.candidates):
+        if candidate.channel.id in failed or not left:
+            continue
+        left -= 1
         yield candidate
-        if faults and faults[-1].remedy is Remedy.ONCE_MORE:
+        fault = faults[-1]
+        if not isinstance(fault, CannotSay) and fault.status != 404:  # those are the model's, not the channel's
+            failed.add(candidate.channel.id)
+        if fault.remedy is Remedy.ONCE_MORE:
             if not once_more:
                 return
             once_more = False
-            if number + 1 == len(plan.candidates):
+            if all(other.channel.id in failed for other in plan.candidates[number + 1 :]):
                 yield candidate
 
 
-def no_answer(faults: list[Fault]) -> NoChannelAnswered | Unsupported:
+def no_answer(faults: list[Fault]) -> NoChannelAnswered | BadRequest:
     """What to tell the caller when every candidate failed: his own request, if nobody could say it."""
     if faults and all(isinstance(fault, CannotSay) for fault in faults):
         first = faults[0]
         assert isinstance(first, CannotSay)
-        return first.unsupported
+        return first.cause
     return NoChannelAnswered([fault for fault in faults if not isinstance(fault, CannotSay)] or faults)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from tollway.core.errors import Fault, Remedy, Unsupported
+from tollway.core.errors import BadRequest, Fault, Remedy, Unsupported
 from tollway.gateway.dialect import Body, Edits, Target, Written, close_body
 from tollway.gateway.pipeline.call import Call
 from tollway.gateway.routing.router import Candidate
@@ -55,7 +55,10 @@ def _limit(call: Call, model_max: int, affordable: int | None) -> int | None:
 
 
 def _translated(call: Call, candidate: Candidate, target: Target, edits: Edits) -> tuple[Written, tuple[str, ...]]:
-    request = call.request()
+    try:
+        request = call.request()
+    except BadRequest as error:  # whoever speaks the caller's own dialect may understand what we do not
+        raise CannotSay(error) from error
     changes: dict[str, object] = {"model": candidate.upstream_model, "include_usage": True}
     if edits.max_output is not None:
         changes["max_output"] = edits.max_output
@@ -69,9 +72,9 @@ def _translated(call: Call, candidate: Candidate, target: Target, edits: Edits) 
 class CannotSay(Fault):
     """This candidate's dialect has no words for the request; kept to be told if no other candidate has."""
 
-    def __init__(self, error: Unsupported) -> None:
+    def __init__(self, error: BadRequest) -> None:
         super().__init__(error.message, status=400, remedy=Remedy.NEXT_CHANNEL, code=error.code, field=error.field)
-        self.unsupported = error
+        self.cause = error
 
 
 def _outbound(call: Call, candidate: Candidate, body: Body, passthrough: bool) -> Outbound:

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from tollway.core.errors import Fault, ModelNotFound, TollwayError, Unsupported
 from tollway.core.model import Model
 from tollway.gateway.catalog import Catalog
@@ -16,6 +18,10 @@ from tollway.gateway.pipeline.seals import Seals
 from tollway.gateway.pipeline.weigh import weigh
 from tollway.gateway.routing.router import Plan, Router, plan_of
 from tollway.kit.http1.wire import Sink
+
+NONE = msgspec.Raw(b"null")
+NONES = (NONE, msgspec.Raw(b"[]"))
+"""What a list that holds nothing looks like on the wire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,9 @@ async def relay(call: Call, gw: Gateway, sink: Sink) -> None:
             except asyncio.CancelledError:
                 delivery.gone()
                 raise
+            except Exception as error:
+                delivery.failed(f"internal error: {type(error).__name__}")
+                raise
     finally:
         slot.release()
 
@@ -60,19 +69,19 @@ def asked_model(call: Call, gw: Gateway) -> Model:
     name = call.envelope.model or gw.default_model
     model = gw.catalog.find(name) if name else None
     if model is None or not model.enabled:
-        raise ModelNotFound(
-            f"the model {name!r} is not on sale here; GET /v1/models lists those that are", field="model"
-        )
+        what = f"the model {name[:100]!r} is not on sale here" if name else "the request names no model"
+        raise ModelNotFound(f"{what}; GET /v1/models lists those on sale", field="model")
     return model
 
 
 def allowed(plan: Plan, call: Call, gw: Gateway) -> Plan:
     """The plan without fallback models that this key may not use or that could not do the work.
 
-    Raises Unsupported when the asked model itself cannot use tools and tools are asked for.
+    Raises Unsupported when the asked model itself cannot use tools and tools are asked for, RateLimited when only
+    its own channels are left and all of them rest.
     """
     limits = call.caller.limits
-    tools = "tools" in call.body
+    tools = _asks_for_tools(call)
     if tools and "tools" not in plan.model.abilities:
         raise Unsupported(f"the model {plan.model.id!r} cannot use tools", field="tools")
     media = call.envelope.media
@@ -83,7 +92,14 @@ def allowed(plan: Plan, call: Call, gw: Gateway) -> Plan:
         for one in plan.candidates
         if one.model.id == plan.model.id or (gw.limits.allows(limits, one.model.id) and _able(one.model, tools, media))
     )
+    if not ready:
+        raise gw.router.resting(plan.model, call.started_s)
     return plan_of(plan.model, ready)
+
+
+def _asks_for_tools(call: Call) -> bool:
+    body = call.body
+    return body.get("tools", NONE) not in NONES or body.get("functions", NONE) not in NONES
 
 
 def _able(model: Model, tools: bool, media: bool) -> bool:

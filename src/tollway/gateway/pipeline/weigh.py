@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import msgspec
 
 from tollway.core.chat import ChatRequest, Effort
-from tollway.core.errors import CreditsExhausted
+from tollway.core.errors import BadRequest, CreditsExhausted
 from tollway.core.model import Model
 from tollway.core.money import NanoUsd
 from tollway.gateway.ledger.ledger import Hold, Ledger
@@ -118,4 +118,7 @@ def input_estimate(call: Call, model: Model) -> int:
     """Prompt tokens where the provider did not say: counted when that is quick, else by length."""
     if call.size > LARGE_BODY or not is_warm():
         return call.size // BYTES_PER_TOKEN
-    return count_request(call.request(), model)
+    try:
+        return count_request(call.request(), model)
+    except BadRequest:  # it passed through: the provider understood what we do not
+        return call.size // BYTES_PER_TOKEN

@@ -116,9 +116,17 @@ class Router:
         every = [candidate for tier in tiers for candidate in permuted(tier, call_id)]
         ready = tuple(one for one in every if self.health.usable(one.channel.id, now_s))
         if not ready:
-            wake_s = min(self.health.rests_until(one.channel.id) for one in every)
-            raise RateLimited("every channel for this model is cooling down", retry_after_s=max(1.0, wake_s - now_s))
+            raise self._resting(every, now_s)
         return self._made_of(model, ready)
+
+    def resting(self, model: Model, now_s: float) -> RateLimited:
+        """What to tell a caller who may use nothing but channels of the model itself, all of which rest."""
+        own = (one for tier in self._tiers.get(model.id, ()) for one in tier if one.model.id == model.id)
+        return self._resting(own, now_s)
+
+    def _resting(self, candidates: Iterable[Candidate], now_s: float) -> RateLimited:
+        wake_s = min((self.health.rests_until(one.channel.id) for one in candidates), default=now_s)
+        return RateLimited("every channel for this model is cooling down", retry_after_s=max(1.0, wake_s - now_s))
 
 
 def _tiers(model: Model, channels: Sequence[Channel], providers: Mapping[str, Provider]) -> list[tuple[Candidate, ...]]:
