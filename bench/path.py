@@ -35,10 +35,11 @@ class Answer:
     """A canned answer."""
 
     status = 200
-    headers: Headers = ((b"content-type", b"application/json"),)
 
     def __init__(self, pieces: list[bytes]) -> None:
         self.pieces = pieces
+        kind = b"text/event-stream" if len(pieces) > 1 else b"application/json"
+        self.headers: Headers = ((b"content-type", kind),)
 
     async def read(self) -> bytes:
         return self.pieces[0]

@@ -77,8 +77,7 @@ def peer(rig: Rig, folder: Path, versions: dict[str, str]) -> None:
             return
         versions[system.name] = system.version
         rig.keep(system.name, start_s=system.ready_s)
-        measure.memory_of_streams(rig, system)
-        for each in (*measure.INTERLEAVED, measure.translated_chunks):
+        for each in measure.OF_THE_PEER:
             each(rig, system)
 
 
