@@ -14,7 +14,6 @@ from tollway.gateway.provider import Provider, at, bearer
 _O_SERIES = re.compile(r"o\d")
 _GPT_5 = re.compile(r"gpt-5(?!-chat)")
 _NO_DEVELOPER = ("o1-mini", "o1-preview")
-_TEMPERATURE = frozenset({"temperature"})
 _DICE = frozenset(
     {"temperature", "top_p", "logprobs", "top_logprobs", "presence_penalty", "frequency_penalty", "logit_bias"}
 )
@@ -30,11 +29,9 @@ def _traits(model: str) -> tuple[bool, bool, bool]:
 def _unwanted(body: Body, target: Target) -> tuple[str, ...]:
     """Fields that the model refuses."""
     is_o, is_gpt_5, _ = _traits(target.model)
-    if is_o:
-        return present(body, _TEMPERATURE)
-    if is_gpt_5 and not _DICE.isdisjoint(body) and word(body.get("reasoning_effort")) != "none":
-        return present(body, _DICE)
-    return ()
+    if _DICE.isdisjoint(body) or not (is_o or is_gpt_5):
+        return ()
+    return () if is_gpt_5 and word(body.get("reasoning_effort")) == "none" else present(body, _DICE)
 
 
 def _accent(body: Body, target: Target) -> Body:
