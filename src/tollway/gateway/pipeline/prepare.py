@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from tollway.core.chat import ChatRequest
 from tollway.core.errors import BadRequest, Fault, Remedy, Unsupported
 from tollway.gateway.dialect import Body, Edits, Target, Written, close_body
 from tollway.gateway.pipeline.call import Call
@@ -44,7 +45,8 @@ def prepare(call: Call, candidate: Candidate, output_limit: int | None) -> Prepa
     said = provider.accent(body, target)
     if said is not body:
         dropped += provider.drops(body, target)
-    return Prepared(_outbound(call, candidate, said, passthrough), passthrough, written, dropped)
+    named = tuple(dict.fromkeys(dropped))
+    return Prepared(_outbound(call, candidate, said, passthrough), passthrough, written, named)
 
 
 def _limit(call: Call, model_max: int, affordable: int | None) -> int | None:
@@ -59,6 +61,7 @@ def _translated(call: Call, candidate: Candidate, target: Target, edits: Edits) 
         request = call.request()
     except BadRequest as error:  # whoever speaks the caller's own dialect may understand what we do not
         raise CannotSay(error) from error
+    request, vain = _without_logprobs(request)
     changes: dict[str, object] = {"model": candidate.upstream_model, "include_usage": True}
     if edits.max_output is not None:
         changes["max_output"] = edits.max_output
@@ -66,7 +69,17 @@ def _translated(call: Call, candidate: Candidate, target: Target, edits: Edits) 
         written = candidate.provider.dialect.write_request(msgspec.structs.replace(request, **changes), target)
     except Unsupported as error:
         raise CannotSay(error) from error
-    return written, request.leftover + written.dropped
+    return written, request.leftover + vain + written.dropped
+
+
+def _without_logprobs(request: ChatRequest) -> tuple[ChatRequest, tuple[str, ...]]:
+    """No dialect's probabilities are told in another's answer, so asking for them would be in vain."""
+    dials = request.sampling
+    vain = tuple(name for name in ("logprobs", "top_logprobs") if getattr(dials, name))
+    if not vain:
+        return request, ()
+    dials = msgspec.structs.replace(dials, logprobs=None, top_logprobs=None)
+    return msgspec.structs.replace(request, sampling=dials), vain
 
 
 class CannotSay(Fault):
