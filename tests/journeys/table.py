@@ -31,9 +31,20 @@ class Table:
     @classmethod
     def laid(cls, hub: Hub, vendors: Providers, loop: Loop) -> "Table":
         """For a new user."""
-        _, key = hub.user(CREDITS)
+        return cls.of(hub, vendors, hub.user(CREDITS)[1], loop)
+
+    @classmethod
+    def of(cls, hub: Hub, vendors: Providers, key: str, loop: Loop) -> "Table":
+        """For whoever holds this key."""
         makers = (OpenAITongue, AnthropicTongue, GeminiTongue)
         return cls(hub, vendors, key, {make.name: make(hub.url, key, loop) for make in makers})
+
+    def limited_to(self, model: str, loop: Loop) -> "Table":
+        """The same for a key of a new user that may use this model only."""
+        _, owner = self.hub.user(CREDITS)
+        status, _, made = self.hub.ask("/api-keys", {"name": "narrow", "models": [model]}, owner)
+        assert status == 200, made
+        return type(self).of(self.hub, self.vendors, made["api_key"], loop)
 
     def mock(self, vendor: str) -> MockServer:
         """The stand-in for a vendor."""
