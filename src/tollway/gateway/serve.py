@@ -6,7 +6,8 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 from tollway.gateway.admin.first_run import first_run, welcome
 from tollway.gateway.app import Hub, tls_of
@@ -97,22 +98,28 @@ async def _listen_asgi(hub: Hub, sock: socket.socket) -> Callable[[float], Await
     """The same handler behind uvicorn, for those who want a stock server."""
     import uvicorn  # noqa: PLC0415 - not needed by the default front
 
-    from tollway.kit.http1.asgi_front import as_asgi  # noqa: PLC0415
+    from tollway.kit.http1.asgi_front import AsgiFront  # noqa: PLC0415
+
+    class Uvicorn(uvicorn.Server):
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            """Signals are ours: uvicorn would raise them again once it had stopped, and we take a second for haste."""
+            yield
 
     settings = hub.settings
-    app = as_asgi(hub.front.handle, limits=settings.limits, refuse=refusal_of(hub.front), screen=screen_of(hub.front))
+    app = AsgiFront(hub.front.handle, settings.limits, refusal_of(hub.front), screen_of(hub.front))
     config = uvicorn.Config(
         app, log_level="warning", lifespan="off", timeout_keep_alive=int(settings.limits.idle_timeout_s),
         ssl_certfile=settings.server.tls_cert or None, ssl_keyfile=settings.server.tls_key or None,
     )  # fmt: skip
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    server = Uvicorn(config)
     running = asyncio.create_task(server.serve(sockets=[sock]))
 
     async def drain(grace_s: float) -> None:
         server.should_exit = True
         await asyncio.wait([running], timeout=grace_s)
         server.force_exit = True
+        await app.cut()
         await running
 
     return drain

@@ -73,6 +73,14 @@ class AsgiFront:
             if not is_over:
                 work.cancel()
 
+    async def cut(self) -> None:
+        """Cancel every handler still at work, and wait until each has put its things in order."""
+        late = list(self._running)
+        for work in late:
+            work.cancel()
+        if late:
+            await asyncio.wait(late)
+
     async def _read(self, request: Request, receive: Receive) -> bytes | None:
         """The whole body; None when the client left before. Raises ValueError when it is too large."""
         limit = self._limits.max_body
