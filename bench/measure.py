@@ -41,6 +41,9 @@ class Rig:
     effort: Effort
     seen: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
+    """What makes the run fail."""
+    noted: list[str] = field(default_factory=list)
+    """What the peer did not manage."""
 
     def keep(self, who: str, **figures: float) -> None:
         """Note the figures of one round."""
@@ -77,7 +80,8 @@ class Rig:
             process.stop()
         if figures["failures"] or figures["lost"]:
             what = f"{figures['failures'] or ''} {figures['lost']} chunks lost".strip()
-            self.wrong.append(f"{name_of(system)}: {mode} {wish}: {what}")
+            troubles = self.noted if system and system.name == "LiteLLM" else self.wrong
+            troubles.append(f"{name_of(system)}: {mode} {wish}: {what}")
         return figures
 
 

@@ -174,16 +174,17 @@ def _git(*words: str) -> str:
 
 
 def write(
-    about: Mapping[str, str], figures: Figures, rounds: Mapping[str, Mapping[str, list[float]]], wrong: Sequence[str]
+    about: Mapping[str, str], figures: Figures, rounds: Mapping[str, Mapping[str, list[float]]], troubles: Sequence[str]
 ) -> Path:
     """Two files under bench/results; the path of the page, without its end."""
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     path = RESULTS / f"{today}-{platform.python_implementation().lower()}{platform.python_version()}"
     RESULTS.mkdir(exist_ok=True)
-    said = {"about": dict(about), "medians": figures, "rounds": rounds, "wrong": list(wrong)}
+    said = {"about": dict(about), "medians": figures, "rounds": rounds, "troubles": list(troubles)}
     path.with_name(path.name + ".json").write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
     facts = "\n".join(f"- {name}: {fact}" for name, fact in about.items())
-    troubles = "".join(f"\n- {trouble}" for trouble in wrong)
     page = f"# Bench of {today}\n\n{facts}\n\n{markdown(table(figures))}\n"
-    path.with_name(path.name + ".md").write_text(page + (f"\nWrong:\n{troubles}\n" if wrong else ""), encoding="utf-8")
+    path.with_name(path.name + ".md").write_text(
+        page + "".join(f"\n- {trouble}" for trouble in troubles), encoding="utf-8"
+    )
     return path

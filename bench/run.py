@@ -105,10 +105,10 @@ def everything(asked: argparse.Namespace, folder: Path) -> int:
     about |= {"versions": ", ".join(f"{name} {version}" for name, version in versions.items())}
     print("\n".join(f"{name}: {fact}" for name, fact in about.items()), end="\n\n")
     print(report.plain(report.table(figures)))
-    for trouble in rig.wrong:
-        print(f"wrong: {trouble}")
+    troubles = [*(f"wrong: {one}" for one in rig.wrong), *(f"noted: {one}" for one in rig.noted)]
+    print("\n".join(troubles))
     if not asked.quick or asked.write:
-        say(f"written: {report.write(about, figures, rig.seen, rig.wrong).relative_to(ROOT)}.md and .json")
+        say(f"written: {report.write(about, figures, rig.seen, troubles).relative_to(ROOT)}.md and .json")
     return 1 if rig.wrong else 0
 
 
