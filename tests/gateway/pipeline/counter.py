@@ -18,6 +18,7 @@ from tollway.gateway.app import Hub, known_providers
 from tollway.gateway.auth.store import User
 from tollway.gateway.ledger.audit import audit
 from tollway.gateway.pipeline.dispatch import Dispatcher
+from tollway.gateway.pipeline.seals import Seals
 from tollway.kit.http1.wire import Headers, Request
 from tollway.settings import Vendor, load
 
@@ -139,6 +140,8 @@ class Counter:
         request = Request(method, path, query, lines | (headers or {}), body, "127.0.0.1")
         told = Told()
         self.ears.heard.clear()
+        front = self.hub.front  # nothing is remembered of the examples before, so that each can be told again alone
+        front.gateway = dataclasses.replace(front.gateway, seals=Seals(self.hub.clock.monotonic_s))
         self.run(self._ask(request, told, leave, who))
         for channel in self.hub.channels:
             self.hub.router.health.answered(channel.id)

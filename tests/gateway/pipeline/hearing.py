@@ -34,7 +34,7 @@ def ended_by_vendor(origin: str, data: bytes) -> bool:
     word = "candidates" if "google" in origin else "choices"
     reasons: dict[int, Any] = {}
     for one in [one for value in told for one in value.get(word) or []]:
-        index = one.get("index", 0)
+        index = one.get("index") or 0
         reasons[index] = one.get("finishReason") or one.get("finish_reason") or reasons.get(index)
     return b"[DONE]" in frames or (bool(reasons) and all(reasons.values()))
 

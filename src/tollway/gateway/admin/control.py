@@ -54,12 +54,15 @@ def control_app(rooms: Rooms) -> FastAPI:
         redirect_slashes=False,
         dependencies=[Depends(gate)],
     )
-    app.include_router(auth_routes.routes(rooms.keys, rooms.clock))
-    app.include_router(ledger_routes.routes(Receipts(rooms.database, rooms.ledger)))
-    app.include_router(lists.routes(rooms.catalog, rooms.limiter))
-    app.include_router(routes.mine(rooms.users, rooms.keys, rooms.ledger, rooms.clock))
-    app.include_router(routes.admin(rooms.users, rooms.ledger))
-    app.include_router(routes.channels(rooms.channels, rooms.rests_until, rooms.clock))
+    for router in (
+        auth_routes.routes(rooms.keys, rooms.clock),
+        ledger_routes.routes(Receipts(rooms.database, rooms.ledger)),
+        routes.mine(rooms.users, rooms.keys, rooms.ledger, rooms.clock),
+        routes.admin(rooms.users, rooms.ledger),
+        routes.channels(rooms.channels, rooms.rests_until, rooms.clock),
+    ):
+        app.include_router(router, responses=envelope.REFUSALS)
+    app.include_router(lists.routes(rooms.catalog, rooms.limiter), responses=envelope.REFUSALS_OF_VENDORS)
     _say_errors(app, rooms.writers)
     return app
 

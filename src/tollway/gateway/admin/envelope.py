@@ -15,6 +15,32 @@ _VENDORS_PATHS = ("/v1/", "/v1beta/")
 _OUR_PATHS = ("/v1/receipts/",)
 
 
+_DETAIL = {
+    "type": "object",
+    "properties": {
+        "code": {"type": "string"},
+        "message": {"type": "string"},
+        "field": {"type": "string"},
+        "retry_after": {"type": "number"},
+        "request_id": {"type": "string"},
+    },
+    "required": ["code", "message"],
+}
+
+
+def _documented(schema: Mapping[str, Any]) -> dict[int | str, dict[str, Any]]:
+    return {
+        "4XX": {"description": "Refused", "content": {"application/json": {"schema": schema}}},
+        "5XX": {"description": "Failed", "content": {"application/json": {"schema": schema}}},
+    }
+
+
+REFUSALS = _documented({"type": "object", "properties": {"detail": _DETAIL}, "required": ["detail"]})
+"""What the OpenAPI document says of our errors, in place of the framework's own 422."""
+REFUSALS_OF_VENDORS = _documented({"type": "object"})
+"""Of errors in the shape of whichever vendor's client asks."""
+
+
 def speaks_vendor(path: str) -> bool:
     """Whether a path belongs to a vendor's API, so that its errors must be the vendor's too."""
     return path.startswith(_VENDORS_PATHS) and not path.startswith(_OUR_PATHS)

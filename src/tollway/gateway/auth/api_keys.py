@@ -19,6 +19,7 @@ DAY_S = 86_400.0
 MOST_PER_MINUTE = 60_000
 MOST_PARALLEL = 100_000
 MOST_MODELS = 200
+MOST_DAYS = 36_500
 
 
 class KeyLimit(RateLimited):
@@ -90,8 +91,8 @@ class ApiKeys:
         """A key that nobody knows yet, not kept anywhere."""
         api_key = PREFIX + base64.urlsafe_b64encode(self._entropy(32)).rstrip(b"=").decode()
         days = self._rules.lifetime_days if lifetime_days is None else lifetime_days
-        if days is not None and not 0 < days <= 36_500:
-            raise BadRequest("expires_in_days must be more than 0 and at most 36500", field="expires_in_days")
+        if days is not None and not 0 < days <= MOST_DAYS:
+            raise BadRequest(f"expires_in_days must be more than 0 and at most {MOST_DAYS}", field="expires_in_days")
         now_s = self._clock.now_s()
         record = KeyRecord(
             id=KeyId("key_" + self._entropy(9).hex()),

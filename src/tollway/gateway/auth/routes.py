@@ -1,27 +1,39 @@
 """`/api-keys`: a user makes, lists and revokes keys (hub.md 2.9)."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, StrictInt
+from pydantic import BaseModel, StrictInt, WithJsonSchema
 
 from tollway.core.caller import Caller, KeyLimits, Scope
 from tollway.core.errors import Forbidden
-from tollway.gateway.auth.api_keys import NO_LIMITS, ApiKeys
+from tollway.gateway.auth.api_keys import MOST_DAYS, MOST_MODELS, MOST_PARALLEL, MOST_PER_MINUTE, NO_LIMITS, ApiKeys
 from tollway.gateway.auth.show import show_key
 from tollway.ports import Clock
 
 Shown = dict[str, Any]
 
 
+def _documented(kind: str, **bounds: Any) -> WithJsonSchema:
+    """What the OpenAPI document says of a field whose bounds `ApiKeys` itself checks."""
+    return WithJsonSchema({"anyOf": [{"type": kind, **bounds}, {"type": "null"}]})
+
+
+_PerMinute = Annotated[StrictInt | None, _documented("integer", minimum=1, maximum=MOST_PER_MINUTE)]
+_Parallel = Annotated[StrictInt | None, _documented("integer", minimum=1, maximum=MOST_PARALLEL)]
+_Entry = {"type": "string", "minLength": 1, "maxLength": 200}
+_Models = Annotated[list[str] | None, _documented("array", items=_Entry, minItems=1, maxItems=MOST_MODELS)]
+_Days = Annotated[float | None, _documented("number", exclusiveMinimum=0, maximum=MOST_DAYS)]
+
+
 class NewKeyBody(BaseModel):
     """What the maker of a key may say about it."""
 
     name: str = "Default"
-    requests_per_minute: StrictInt | None = None
-    parallel_calls: StrictInt | None = None
-    models: list[str] | None = None
-    expires_in_days: float | None = None
+    requests_per_minute: _PerMinute = None
+    parallel_calls: _Parallel = None
+    models: _Models = None
+    expires_in_days: _Days = None
 
 
 def routes(keys: ApiKeys, clock: Clock) -> APIRouter:
