@@ -143,6 +143,9 @@ class Tongue(Protocol):
     def results(self, told: Sequence[Told]) -> list[Any]:
         """The turns that bring tools' answers."""
 
+    def retrying(self, times: int) -> "Tongue":
+        """The same, trying again so many times where it can."""
+
     def bare(self, heard: Heard) -> Any:
         """The answer as clients send it back that know only words and calls."""
 

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from anthropic import Anthropic, AsyncAnthropic, DefaultAsyncHttpxClient, DefaultHttpxClient, transform_schema
@@ -19,10 +20,14 @@ class AnthropicTongue:
 
     def __init__(self, url: str, key: str, loop: Loop) -> None:
         self._loop = loop
-        self._headers: Mapping[str, str] = {}
+        self._headers: dict[str, str] = {}
+        self.statuses: list[int] = []
+        """Of every response so far, those included that the SDK did not show."""
 
         def hear(response: Any) -> None:
-            self._headers = {name.lower(): value for name, value in response.headers.items()}
+            self.statuses.append(response.status_code)
+            self._headers.clear()
+            self._headers.update({name.lower(): value for name, value in response.headers.items()})
 
         async def hear_async(response: Any) -> None:
             hear(response)
@@ -41,6 +46,13 @@ class AnthropicTongue:
     def results(self, told: Sequence[Told]) -> list[Any]:
         """One user message with a block for each."""
         return [{"role": "user", "content": [_result(one) for one in told]}]
+
+    def retrying(self, times: int) -> "AnthropicTongue":
+        """The same with another patience."""
+        other = copy(self)
+        other.client = self.client.with_options(max_retries=times)
+        other.asynchronous = self.asynchronous.with_options(max_retries=times)
+        return other
 
     def bare(self, heard: Heard) -> Any:
         """What clients that know only words and calls send back."""

@@ -28,6 +28,10 @@ class GeminiTongue:
         """One content with a part for each."""
         return [types.Content(role="user", parts=[_result(one) for one in told])]
 
+    def retrying(self, times: int) -> "GeminiTongue":
+        """By itself this SDK never tries again."""
+        return self
+
     def bare(self, heard: Heard) -> Any:
         """What clients that know only words and calls send back."""
         parts = [types.Part(text=heard.text)] if heard.text else []

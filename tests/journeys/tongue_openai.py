@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from openai import (
@@ -26,10 +27,14 @@ class OpenAITongue:
 
     def __init__(self, url: str, key: str, loop: Loop) -> None:
         self._loop = loop
-        self._headers: Mapping[str, str] = {}
+        self._headers: dict[str, str] = {}
+        self.statuses: list[int] = []
+        """Of every response so far, those included that the SDK did not show."""
 
         def hear(response: Any) -> None:
-            self._headers = {name.lower(): value for name, value in response.headers.items()}
+            self.statuses.append(response.status_code)
+            self._headers.clear()
+            self._headers.update({name.lower(): value for name, value in response.headers.items()})
 
         async def hear_async(response: Any) -> None:
             hear(response)
@@ -48,6 +53,13 @@ class OpenAITongue:
     def results(self, told: Sequence[Told]) -> list[Any]:
         """A tool message each; this format has no word for a failure."""
         return [{"role": "tool", "tool_call_id": one.call.id, "content": _result(one)} for one in told]
+
+    def retrying(self, times: int) -> "OpenAITongue":
+        """The same with another patience."""
+        other = copy(self)
+        other.client = self.client.with_options(max_retries=times)
+        other.asynchronous = self.asynchronous.with_options(max_retries=times)
+        return other
 
     def bare(self, heard: Heard) -> Any:
         """What clients that know only words and calls send back."""
