@@ -9,6 +9,7 @@ but the loopback. A loop of its own on epoll, like the mock it shares a core wit
 
 import argparse
 import json
+import os
 import select
 import socket
 import sys
@@ -163,9 +164,12 @@ class Load:
 
     def until(self, end_s: float, idle: bool = False) -> None:
         """Serve all connections until that moment; with `idle` until none waits for an answer, if that is sooner."""
-        clients, poll = self.clients, self.epoll.poll
+        clients, poll, awake = self.clients, self.epoll.poll, self.asked.awake
         while (left_s := end_s - time.perf_counter()) > 0 and not (idle and not self.busy):
-            for fd, event in poll(left_s, 256):
+            ready = poll(0 if awake else left_s, 256)
+            if awake and not ready:
+                os.sched_yield()
+            for fd, event in ready:
                 client = clients[fd]
                 if event & select.EPOLLOUT and client.send():
                     self.epoll.modify(fd, select.EPOLLIN)
@@ -301,6 +305,7 @@ def main() -> None:
     options.add_argument("--spread-s", type=float, default=0.2, help="over which connections are opened")
     options.add_argument("--chunks", type=int, default=100, help="that each stream should bring")
     options.add_argument("--pause-s", type=float, default=0.02, help="between two chunks of a stream")
+    options.add_argument("--awake", action="store_true", help="yield the core instead of sleeping")
     options.add_argument("--pid", type=int, default=0, help="process to watch")
     json.dump(run(options.parse_args()), sys.stdout)
     print()

@@ -57,9 +57,10 @@ class Rig:
             for who, figures in self.seen.items()
         }
 
-    def pace(self, chunks: int, pause_s: float) -> None:
-        """How the streams of the mock go from now on."""
-        url = f"http://127.0.0.1:{self.mock_port}/pace?chunks={chunks}&pause_us={int(pause_s * 1e6)}"
+    def pace(self, chunks: int, pause_s: float, awake: bool = False) -> None:
+        """How the streams of the mock go from now on, and whether it stays awake between them."""
+        pace = f"chunks={chunks}&pause_us={int(pause_s * 1e6)}&awake={awake:d}"
+        url = f"http://127.0.0.1:{self.mock_port}/pace?{pace}"
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10):
             pass
 
@@ -69,7 +70,7 @@ class Rig:
         options = {"url": url, **({"key": system.key, "pid": system.process.pid} if system else {}), **wish}
         argv = [sys.executable, "-m", "bench.load", mode]
         for name, value in options.items():
-            argv += [f"--{name.replace('_', '-')}", str(value)]
+            argv += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
         process = Process(argv, self.load_core, {"PYTHONPATH": str(ROOT)})
         try:
             figures: dict[str, Any] = json.loads(process.rest(SLACK_S))
@@ -109,10 +110,16 @@ def memory_of_few_streams(rig: Rig, system: System) -> None:
 
 
 def whole_answers(size: int, name: str) -> Measure:
-    """CPU per request and requests per second, 32 at a time, with a body of `size` bytes."""
+    """CPU per request and requests per second, 32 at a time, with a body of `size` bytes.
+
+    Mock and load stay awake. Before a fast system they would anyway; a slower one would have to wake them with each of
+    its writes, and pay for that.
+    """
 
     def measure(rig: Rig, system: System) -> None:
-        seen = rig.load(system, "whole", size=size, connections=32, seconds=rig.effort.seconds)
+        rig.pace(1, 0, awake=True)
+        seen = rig.load(system, "whole", size=size, connections=32, seconds=rig.effort.seconds, awake=True)
+        rig.pace(1, 0)
         figures = {"cpu": "cpu_us", "user": "user_us", "rate": "per_second", "busy": "busy"}
         rig.keep(system.name, **{f"{kept}_{name}": seen[figure] for kept, figure in figures.items()})
 

@@ -9,6 +9,7 @@ it shares a core with the load generator and must not be what the bench measures
 
 import argparse
 import json
+import os
 import select
 import socket
 import time
@@ -126,6 +127,8 @@ class Mock:
         self.epoll.register(listener.fileno(), select.EPOLLIN)
         self.connections: dict[int, Connection] = {}
         self.due: deque[Connection] = deque()
+        self.awake = False
+        """It yields instead of sleeping."""
 
     def run(self) -> None:
         """Serve until killed."""
@@ -142,7 +145,9 @@ class Mock:
     def _wait(self) -> None:
         """Sleep until something comes or the next chunk is due; to the microsecond, which epoll alone cannot."""
         wait_ns = self.due[0].due_ns - time.monotonic_ns() if self.due else 1_000_000_000
-        if wait_ns > 0:
+        if wait_ns > 0 and self.awake:
+            os.sched_yield()
+        elif wait_ns > 0:
             select.select([self.epoll], [], [], wait_ns / 1e9)
 
     def _accept(self) -> None:
@@ -222,6 +227,8 @@ class Mock:
                 self.chunks = int(value)
             elif name == b"pause_us":
                 self.pause_ns = int(value) * 1000
+            elif name == b"awake":
+                self.awake = value == b"1"
 
     def _send_due(self) -> None:
         """All that is due by now; each stream then waits its turn again, so that the order stays that of time."""
