@@ -9,6 +9,7 @@ BANNED_NAMES = {"utils", "util", "helpers", "common", "misc", "manager", "base",
 ENVIRONMENT_READER = "src/tollway/settings.py"
 BROAD_EXCEPTS = {
     "src/tollway/gateway/http.py:Front.handle",  # the boundary: a mistake of ours becomes an answer
+    "src/tollway/gateway/worker.py:_repeat",  # one failed round must not end a loop that serves every call
     "src/tollway/kit/http1/incoming.py:Incoming.take",  # a callback's error goes to whoever awaits the body
 }
 """The only functions that may catch everything without passing it on."""

@@ -192,7 +192,10 @@ class Hub:
     async def close(self) -> None:
         """Settle, write, return what was leased, let go."""
         await self.worker.stop()
-        await self.keys.note_use()
+        try:
+            await self.keys.note_use()
+        except TollwayError as error:  # the books come next, and matter more
+            log.warning("it is not noted when keys were last used: %s", error.message)
         await self.ledger.close()
         await self.upstream.close()
         await self.database.close()

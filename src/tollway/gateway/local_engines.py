@@ -12,6 +12,7 @@ from tollway.kit.http1.wire import Outbound, UpstreamError
 from tollway.ports import Upstream
 
 log = logging.getLogger("tollway.local")
+NAME_MAX = 256
 
 
 class _Row(msgspec.Struct):
@@ -46,7 +47,12 @@ async def served(channel: Channel, provider: Provider, upstream: Upstream) -> li
             data = await inbound.read() if inbound.status == 200 else b""
         finally:
             inbound.close()
-        return [row.id for row in msgspec.json.decode(data, type=_List).data]
-    except (UpstreamError, msgspec.DecodeError) as error:
+        return [row.id for row in msgspec.json.decode(data, type=_List).data if _is_speakable(row.id)]
+    except (UpstreamError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         log.info("%s does not say which models it serves: %s", channel.id, error)
         return None
+
+
+def _is_speakable(name: str) -> bool:
+    """A name becomes part of paths, response headers and receipts."""
+    return 0 < len(name) <= NAME_MAX and name.isascii() and name.isprintable()

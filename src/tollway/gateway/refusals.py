@@ -1,6 +1,6 @@
 """Words the front's own refusals, and refuses strangers before their bodies are read."""
 
-from tollway.core.errors import BadRequest, TollwayError, TooLarge, Unauthenticated
+from tollway.core.errors import BadRequest, TollwayError, TooLarge, Unauthenticated, kind_of_status
 from tollway.gateway.auth.credential import credential
 from tollway.gateway.http import JSON, Front
 from tollway.kit.http1.wire import Answer, Headers, Refuse, Request, Screen, refuse_in_json
@@ -15,7 +15,7 @@ def refusal_of(front: Front) -> Refuse:
         if found is None:
             return refuse_in_json(status, code, message, path)
         error: TollwayError = TooLarge(message) if status == 413 else BadRequest(message)
-        error.status, error.code = status, code
+        error.status, error.code, error.kind = status, code, kind_of_status(status)
         return (JSON,), found.surface.dialect.write_error(error, "req_" + uuid7())[1]
 
     return refuse

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Awaitable, Callable
 
 from tollway.core.errors import TollwayError
@@ -36,3 +37,6 @@ async def _repeat(seconds: float, name: str, job: Callable[[], Awaitable[None] |
                 await waiting
         except (TollwayError, OSError) as error:
             log.warning("%s failed and will be tried again: %s", name, error)
+        except Exception as error:  # noqa: BLE001  # a mistake of ours in one round must not end the loop for all
+            where = "".join(traceback.format_tb(error.__traceback__))
+            log.error("%s failed and will be tried again: %s\n%s", name, type(error).__name__, where)

@@ -67,7 +67,7 @@ async def relay(call: Call, gw: Gateway, sink: Sink) -> None:
 def asked_model(call: Call, gw: Gateway) -> Model:
     """The model as sold. Raises ModelNotFound; a model without a price is not on sale."""
     name = call.envelope.model or gw.default_model
-    model = gw.catalog.find(name) if name else None
+    model = gw.catalog.find(name) if name and name.isascii() and name.isprintable() else None
     if model is None or not model.enabled:
         what = f"the model {name[:100]!r} is not on sale here" if name else "the request names no model"
         raise ModelNotFound(f"{what}; GET /v1/models lists those on sale", field="model")

@@ -117,7 +117,7 @@ class Router:
         ready = tuple(one for one in every if self.health.usable(one.channel.id, now_s))
         if not ready:
             raise self._resting(every, now_s)
-        return self._made_of(model, ready)
+        return self._made_of(model, ready) if model.id in self._tiers else plan_of(model, ready)
 
     def resting(self, model: Model, now_s: float) -> RateLimited:
         """What to tell a caller who may use nothing but channels of the model itself, all of which rest."""
