@@ -112,7 +112,9 @@ class Scribe:
     def note(self, event: Any) -> None:
         """The next event."""
         assert not self._ended, f"{event.type} after message_stop"
-        getattr(self, f"_{event.type}")(event)
+        known = getattr(self, f"_{event.type}", None)
+        if known is not None:  # the vendor asks its callers to pass over what they do not know
+            known(event)
 
     def message(self) -> Message:
         """All of it."""
