@@ -53,7 +53,8 @@ async def test_a_stated_channel_is_used_as_stated(tmp_path: Path) -> None:
 
 async def test_weights_share_the_calls_out(tmp_path: Path) -> None:
     rows = "".join(
-        f'[[channels]]\nid = "{name}"\nprovider = "openai"\nkey = "k"\nbase_url = "http://{name}.test"\nweight = {weight}\n'
+        f'[[channels]]\nid = "{name}"\nprovider = "openai"\nkey = "k"\n'
+        f'base_url = "http://{name}.test"\nweight = {weight}\n'
         for name, weight in (("heavy", 9), ("light", 1))
     )
     async with open_stage(tmp_path, rows, {}) as stage:

@@ -11,6 +11,9 @@ from tollway.core.ids import KeyId
 KEEP_S = 3600.0
 KEEP_MAX = 10_000
 SEAL_MAX = 64 * 1024
+"""Characters of one call's seals and thoughts."""
+KEEP_CHARACTERS = 32 * 1024 * 1024
+"""Of all that is kept."""
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -18,6 +21,7 @@ class _Kept(msgspec.Struct, frozen=True):
     signature: str | None
     family: str | None
     thoughts: tuple[Reasoning, ...]
+    size: int
 
 
 class Seals:
@@ -26,16 +30,28 @@ class Seals:
     def __init__(self, now_s: Callable[[], float]) -> None:
         self._now_s = now_s
         self._kept: OrderedDict[tuple[KeyId, str], _Kept] = OrderedDict()
+        self._size = 0
 
     def keep(self, key: KeyId, call: ToolCall, thoughts: tuple[Reasoning, ...]) -> None:
         """Remember what came with a tool call, if anything did."""
         sealed = tuple(one for one in thoughts if one.signature or one.redacted)
-        if not (call.signature or sealed) or sum(len(one.text) + len(one.signature or "") for one in sealed) > SEAL_MAX:
+        size = len(call.id) + len(call.signature or "")
+        size += sum(len(one.text) + len(one.signature or "") + len(one.redacted or "") for one in sealed)
+        if not (call.signature or sealed) or size > SEAL_MAX:
             return
-        self._kept[key, call.id] = _Kept(self._now_s() + KEEP_S, call.signature, call.family, sealed)
-        self._kept.move_to_end((key, call.id))
-        while len(self._kept) > KEEP_MAX:
-            self._kept.popitem(last=False)
+        self._drop((key, call.id))
+        self._kept[key, call.id] = _Kept(self._now_s() + KEEP_S, call.signature, call.family, sealed, size)
+        self._size += size
+        while len(self._kept) > KEEP_MAX or self._size > KEEP_CHARACTERS or self._oldest.until_s <= self._now_s():
+            self._drop(next(iter(self._kept)))
+
+    @property
+    def _oldest(self) -> _Kept:
+        return self._kept[next(iter(self._kept))]
+
+    def _drop(self, name: tuple[KeyId, str]) -> None:
+        gone = self._kept.pop(name, None)
+        self._size -= gone.size if gone is not None else 0
 
     def recall(self, key: KeyId, request: ChatRequest) -> ChatRequest:
         """The request with the seals its caller could not send back."""
