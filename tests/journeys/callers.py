@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import time
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -147,13 +148,20 @@ class Running:
         """Lower-case names."""
         return {name.lower(): value for name, value in self.answer.headers.items()}
 
-    def until(self, word: bytes) -> bytes:
+    def until(self, word: bytes, patience_s: float = 15.0) -> bytes:
         """Hear until `word` was said."""
+        deadline = time.monotonic() + patience_s
         while word not in self.said:
-            piece = self.answer.read1(65536)
-            assert piece, f"ended without {word!r}: {self.said!r}"
-            self.said += piece
+            assert time.monotonic() < deadline, f"nobody said {word!r}: {self.said!r}"
+            self.more()
         return self.said
+
+    def more(self) -> bytes:
+        """Hear what comes next."""
+        piece = self.answer.read1(65536)
+        assert piece, f"it is over: {self.said!r}"
+        self.said += piece
+        return piece
 
     def rest(self) -> Heard:
         """Hear to the end; what was heard before is part of it."""
