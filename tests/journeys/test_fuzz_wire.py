@@ -12,7 +12,7 @@ from tests.gateway.pipeline.mistakes import damaged, mistaken, written
 from tests.gateway.pipeline.questions import questions
 from tests.journeys.hub import Hub, Providers
 
-SILENCE_S, PATIENCE_S = 5.0, 0.3
+SILENCE_S, PATIENCE_S = 10.0, 0.3
 PROBE = b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
 PATHS = (
     "/",

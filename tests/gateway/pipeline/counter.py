@@ -25,7 +25,7 @@ from tollway.settings import Vendor, load
 T = TypeVar("T")
 RICH, MODEST = NanoUsd(10**18), NanoUsd(200 * 10**9)
 REFUSALS = {400, 401, 403, 404, 405, 413, 429}
-SILENCE_S = 5.0
+SILENCE_S = 30.0
 
 
 @dataclass

@@ -10,9 +10,9 @@ FEW = 20
 
 
 def effort(examples: int) -> Callable[[Any], Any]:
-    """`examples` in a whole test run; a fraction in the gate's quick profile; without end's sake, `long` draws anew."""
+    """`examples` in a whole test run, a twentieth in the gate's quick profile, ten times as many new ones in `long`."""
     profile = settings.get_current_profile_name()
     times = 10 if profile == LONG else 1
-    most = max(FEW, examples // 10) if profile == "quick" else examples * times
+    most = max(FEW, examples // 20) if profile == "quick" else examples * times
     quiet = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
     return settings(max_examples=most, derandomize=profile != LONG, deadline=None, suppress_health_check=quiet)
