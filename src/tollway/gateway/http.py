@@ -26,6 +26,7 @@ from tollway.core.errors import (
 from tollway.core.ids import CallId
 from tollway.gateway.auth.identify import KeyRing, credential
 from tollway.gateway.dialect import Dialect, Opaque, open_body
+from tollway.gateway.limits.rate import TooOften
 from tollway.gateway.metering.tokens import count_request
 from tollway.gateway.paths import Found, Paths
 from tollway.gateway.pipeline.call import Call
@@ -144,6 +145,8 @@ def refuse(sink: Sink, dialect: Dialect, error: TollwayError, call_id: str) -> N
     extra: list[tuple[bytes, bytes]] = []
     if error.retry_after_s is not None:
         extra.append((b"retry-after", b"%d" % max(1, math.ceil(error.retry_after_s))))
+    if isinstance(error, TooOften):
+        extra += error.slot.headers(dialect.family, time.time())
     if isinstance(error, CreditsExhausted):
         extra.append((b"x-should-retry", b"false"))
     answer(sink, status, body, call_id, tuple(extra))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tollway.core.caller import Caller, KeyLimits
 from tollway.core.errors import Forbidden, RateLimited
 from tollway.core.ids import KeyId, UserId
-from tollway.gateway.limits.rate import FREE, SWEEP_AT, WINDOW_S, RateLimiter
+from tollway.gateway.limits.rate import FREE, SWEEP_AT, WINDOW_S, RateLimiter, TooOften
 
 ALIASES = {"cheap": "gpt-5-mini", "gpt-latest": "claude-opus"}
 
@@ -38,6 +38,19 @@ def test_the_request_after_the_last_allowed_one_is_refused_and_told_when_to_come
     with pytest.raises(RateLimited):
         limiter.admit(who, "m", 59.999)
     limiter.admit(who, "m", 60.0)
+
+
+def test_a_refusal_tells_the_limit_in_headers_as_an_answer_would() -> None:
+    limiter, who = RateLimiter(), caller(requests_per_minute=2)
+    limiter.admit(who, "m", 0.0)
+    limiter.admit(who, "m", 10.0)
+    with pytest.raises(TooOften) as refused:
+        limiter.admit(who, "m", 30.0)
+    assert dict(refused.value.slot.headers("openai", 0.0)) == {
+        b"x-ratelimit-limit-requests": b"2",
+        b"x-ratelimit-remaining-requests": b"0",
+        b"x-ratelimit-reset-requests": b"40.000s",
+    }
 
 
 @settings(max_examples=300)

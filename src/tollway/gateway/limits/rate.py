@@ -73,6 +73,14 @@ class Slot:
         )
 
 
+class TooOften(RateLimited):
+    """A key asked more often within a minute than it may; `slot` tells its limit in headers."""
+
+    def __init__(self, message: str, wait_s: float, slot: Slot) -> None:
+        super().__init__(message, retry_after_s=wait_s)
+        self.slot = slot
+
+
 FREE = Slot()
 """The place of every call whose key has no limit: nothing to count, nothing to give back."""
 
@@ -137,13 +145,13 @@ class RateLimiter:
 
 
 def _count(use: _Use, per_minute: int, now_s: float) -> Slot:
-    """Count one request in the sliding window. Raises RateLimited when it is full."""
+    """Count one request in the sliding window. Raises TooOften when it is full."""
     use.forget_before(now_s - WINDOW_S)
     admitted = use.admitted
     if len(admitted) >= per_minute:
         # The window is free for one more once all but `per_minute - 1` of its requests are a minute old.
         wait_s = admitted[len(admitted) - per_minute] + WINDOW_S - now_s
         message = f"this API key may ask {per_minute} times a minute; come back in {math.ceil(wait_s)} s"
-        raise RateLimited(message, retry_after_s=wait_s)
+        raise TooOften(message, wait_s, Slot(None, per_minute, 0, admitted[-1] + WINDOW_S - now_s))
     admitted.append(now_s)
     return Slot(use, per_minute, per_minute - len(admitted), WINDOW_S)
