@@ -40,10 +40,9 @@ class Process:
     def __init__(self, argv: Sequence[str], core: int, environ: Mapping[str, str], output: Path | None = None) -> None:
         self._core = core
         sink = output.open("ab") if output else subprocess.PIPE
-        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         try:
             self.child = subprocess.Popen(
-                list(argv), env={**kept, **environ}, stdin=subprocess.DEVNULL, stdout=sink, start_new_session=True,
+                list(argv), env=surroundings(environ), stdin=subprocess.DEVNULL, stdout=sink, start_new_session=True,
                 stderr=subprocess.STDOUT if output else None, preexec_fn=self._settle,  # noqa: PLW1509 - the bench has one thread
             )  # fmt: skip
         finally:
@@ -80,6 +79,11 @@ class Process:
             self.child.wait(10)
         if self.child.stdout:
             self.child.stdout.close()
+
+
+def surroundings(more: Mapping[str, str]) -> dict[str, str]:
+    """The environment of every process: what all need, and `more`; nothing else that happens to be set here."""
+    return {name: os.environ[name] for name in _KEPT if name in os.environ} | dict(more)
 
 
 def tree(pid: int) -> list[int]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.process import Process, free_port
+from bench.process import Process, free_port, surroundings
 
 LITELLM = "1.102.4"
 """Of the versions whose every requirement the package index can serve, the newest before release 1.107.0."""
@@ -139,7 +139,7 @@ def start_tollway(folder: Path, mock_port: int, core: int) -> System:
     environ = tollway_environ(folder, mock_port)
     command = [sys.executable, "-m", "tollway"]
     make = [*command, "users", "create", "bench@localhost", "--credits", "1000000000", "--json"]
-    made = subprocess.run(make, env={**os.environ, **environ}, capture_output=True, text=True, check=False)
+    made = subprocess.run(make, env=surroundings(environ), capture_output=True, text=True, check=False)
     if made.returncode:
         raise Missing(f"no user could be made: {made.stderr.strip()}")
     key = json.loads(made.stdout)["api_key"]
@@ -196,7 +196,10 @@ def _install_litellm() -> Path:
     if (home / "complete").exists():
         return home
     print(f"installing LiteLLM {LITELLM} into an environment of its own", flush=True)
-    venv.create(home, with_pip=True, clear=True)
+    try:
+        venv.create(home, with_pip=True, clear=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise Missing(f"no environment for LiteLLM can be made: {error}") from None
     pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     done = subprocess.run([*pip, f"litellm[proxy]=={LITELLM}"], capture_output=True, text=True, check=False)
     if done.returncode:
