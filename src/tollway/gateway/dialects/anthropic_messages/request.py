@@ -7,6 +7,7 @@ import msgspec
 from tollway.core.chat import Thinking
 from tollway.core.errors import BadRequest
 from tollway.gateway.dialect import Body, Edits, Envelope, PathArgs, plain
+from tollway.gateway.dialects.anthropic_messages.held import refuse_held
 from tollway.gateway.dialects.anthropic_messages.say import write_request
 from tollway.gateway.dialects.anthropic_messages.seals import MARK, foreign
 from tollway.gateway.dialects.anthropic_messages.suffix import split_suffix
@@ -33,6 +34,7 @@ def envelope(body: Body, path: PathArgs) -> Envelope:
     """Peek at what must be known before the body is understood. Raises BadRequest naming the field."""
     if "messages" not in body:
         raise BadRequest("messages: Field required", field="messages")
+    refuse_held(body)
     limit = _peek(body, "max_tokens", _integer)
     if limit is None and path.get("action") != "count":
         raise BadRequest("max_tokens: Field required", field="max_tokens")
