@@ -42,9 +42,11 @@ def loop() -> Iterator[Loop]:
 
 
 @pytest.fixture(scope="session")
-def shared_table(shared_hub: Hub, vendors: Providers, loop: Loop) -> Table:
-    """One user and three SDKs for all stories that only talk."""
-    return Table.laid(shared_hub, vendors, loop)
+def shared_table(shared_hub: Hub, vendors: Providers, loop: Loop) -> Iterator[Table]:
+    """One user and three SDKs for all stories that only talk; in the end the books are exact."""
+    table = Table.laid(shared_hub, vendors, loop)
+    yield table
+    assert shared_hub.audit() == []
 
 
 @pytest.fixture

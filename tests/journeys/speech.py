@@ -95,6 +95,8 @@ class Spent:
     reasoning: int = 0
     searches: int = 0
     """Searches the provider made and bills for; the SDKs do not show them."""
+    drawn: int = 0
+    """Part of `output`: tokens of pictures; not every SDK shows them."""
 
 
 @dataclass(kw_only=True)

@@ -27,6 +27,8 @@ class Table:
     vendors: Providers
     key: str
     tongues: Mapping[str, Tongue]
+    paid_nano_usd: int = 0
+    """By all receipts of talks so far."""
 
     @classmethod
     def laid(cls, hub: Hub, vendors: Providers, loop: Loop) -> "Table":
@@ -108,7 +110,7 @@ class Talk:
         receipt = self.table.hub.receipt(heard.id, self.table.key)
         spent = reported(self.vendor, self.table.mock(self.vendor), self.asked)
         check_receipt(receipt, spent, sold(self.model, self.vendor))
-        seen = replace(spent, searches=0)
+        seen = replace(spent, searches=0, drawn=0)
         if self.tongue.name == "gemini":  # it has no word for cache writes
             seen = replace(seen, cache_write=0)
         assert heard.spent == seen
@@ -116,6 +118,7 @@ class Talk:
         streams = SUGAR in self.way or "stream" in self.way
         assert receipt["stream"] == streams
         charge = receipt["charge"]
+        self.table.paid_nano_usd += charge["nano_usd"]
         if not streams:
             assert abs(float(heard.headers["x-tollway-cost"]) - charge["credits"]) < 1e-6
 

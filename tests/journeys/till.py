@@ -12,6 +12,7 @@ from tests.journeys.speech import Spent
 from tests.mocks.server import MockRequest, MockServer
 
 MARGIN = Decimal("1.4")
+IMAGE_FACTOR = Decimal("1.15")
 _CATALOG = Path(tollway.__file__).parent / "data" / "models.toml"
 
 
@@ -65,7 +66,8 @@ def _gemini(said: Any) -> Spent:
         for query in candidate.get("groundingMetadata", {}).get("webSearchQueries", [])
     ]
     said_tokens = usage["candidatesTokenCount"] + thought
-    return Spent(usage["promptTokenCount"], said_tokens, cached, 0, thought, len(searches))
+    drawn = sum(one["tokenCount"] for one in usage.get("candidatesTokensDetails", []) if one["modality"] == "IMAGE")
+    return Spent(usage["promptTokenCount"], said_tokens, cached, 0, thought, len(searches), drawn)
 
 
 _READ = {"openai": _openai, "anthropic": _anthropic, "gemini": _gemini}
@@ -77,9 +79,10 @@ def charge_nano_usd(spent: Spent, price: dict[str, Any]) -> int:
     read = price.get("cache_read", price["input"])
     wrote = price.get("cache_write_5m", price["input"])
     millionths = fresh * price["input"] + spent.cache_read * read + spent.cache_write * wrote
-    millionths += spent.output * price["output"]
+    millionths += (spent.output - spent.drawn) * price["output"] + spent.drawn * price.get("image_out", 0)
     millionths += spent.searches * price["per_tool_call"]["web_search"] * 1_000_000
-    return int((Decimal(millionths) * MARGIN * 1000).to_integral_value(ROUND_CEILING))
+    factor = IMAGE_FACTOR if price.get("image_model") else 1
+    return int((Decimal(millionths) * factor * MARGIN * 1000).to_integral_value(ROUND_CEILING))
 
 
 def check_receipt(receipt: Any, spent: Spent, model: Sold) -> None:
@@ -96,6 +99,7 @@ def check_receipt(receipt: Any, spent: Spent, model: Sold) -> None:
         tokens["cache_write_5m"] + tokens["cache_write_1h"],
         tokens["reasoning"],
         tokens["tool_calls"].get("web_search", 0),
+        tokens["image_out"],
     )
     assert told == spent
     assert tokens["source"] == "upstream"

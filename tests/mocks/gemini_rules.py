@@ -101,13 +101,7 @@ def check(body: Any, model: str) -> dict[str, Any]:
 def _contents(contents: list[Any], model: str) -> None:
     before: list[dict[str, Any]] = []
     asked: list[str] | None = None
-    for at, value in enumerate(contents):
-        path = f"contents[{at}]"
-        content = fields(value, {"role", "parts"}, path)
-        role = content.get("role", "user")
-        must(role in {"user", "model", "function"}, "Please use a valid role: user, model.")
-        must(bool(content.get("parts")), f"* GenerateContentRequest.{path}.parts: contents.parts must not be empty.\n")
-        parts = [_part(part, f"{path}.parts[{nth}]") for nth, part in enumerate(content["parts"])]
+    for at, (role, parts) in enumerate(_turns(contents)):
         calls = [part["functionCall"] for part in parts if "functionCall" in part]
         answers = [part["functionResponse"]["name"] for part in parts if "functionResponse" in part]
         must(not calls or role == "model", "Please ensure that function calls are in a model turn.")
@@ -121,6 +115,24 @@ def _contents(contents: list[Any], model: str) -> None:
             _signed(parts, at, model)
         asked = [call["name"] for call in calls] if calls else None
         before = parts if role != "model" else []
+
+
+def _turns(contents: list[Any]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """(role, parts); what a streamed answer left behind, one content for each chunk, is one turn of the model's."""
+    turns: list[tuple[str, list[dict[str, Any]]]] = []
+    for at, value in enumerate(contents):
+        path = f"contents[{at}]"
+        content = fields(value, {"role", "parts"}, path)
+        role = content.get("role", "user")
+        must(role in {"user", "model", "function"}, "Please use a valid role: user, model.")
+        must(bool(content.get("parts")), f"* GenerateContentRequest.{path}.parts: contents.parts must not be empty.\n")
+        spoken = role == "model"  # Google's own SDK sends back the empty text at the end of a stream
+        parts = [_part(part, f"{path}.parts[{nth}]", spoken) for nth, part in enumerate(content["parts"])]
+        if turns and turns[-1][0] == role == "model":
+            turns[-1][1].extend(parts)
+        else:
+            turns.append((role, parts))
+    return turns
 
 
 def _answers(asked: list[str] | None, answers: list[str]) -> None:
@@ -138,7 +150,7 @@ def _signed(parts: list[dict[str, Any]], at: int, model: str) -> None:
     must(version(model) < (3, 0) or "thoughtSignature" in first, missing)
 
 
-def _part(value: Any, path: str) -> dict[str, Any]:
+def _part(value: Any, path: str, empty: bool = False) -> dict[str, Any]:
     part = fields(value, _PART, path)
     data = [name for name in part if name in _DATA]
     only_signature = not data and "thoughtSignature" in part
@@ -146,7 +158,10 @@ def _part(value: Any, path: str) -> dict[str, Any]:
     must(len(data) == 1 or only_signature, oneof)
     if "text" in part:
         must(isinstance(part["text"], str), f"Invalid value at '{path}.text' (TYPE_STRING)")
-        must(bool(part["text"]) or "thoughtSignature" in part, f"{path}: Unable to submit an empty text parameter.")
+        must(
+            bool(part["text"]) or empty or "thoughtSignature" in part,
+            f"{path}: Unable to submit an empty text parameter.",
+        )
     if "inlineData" in part:
         part["inlineData"] = _blob(part["inlineData"], f"{path}.inline_data")
     if "fileData" in part:
