@@ -113,6 +113,7 @@ async def _listen_asgi(hub: Hub, sock: socket.socket) -> Callable[[float], Await
         ssl_certfile=settings.server.tls_cert or None, ssl_keyfile=settings.server.tls_key or None,
     )  # fmt: skip
     server = Uvicorn(config)
+    config.load()  # what cannot be loaded, such as a certificate, is told now
     running = asyncio.create_task(server.serve(sockets=[sock]))
 
     async def drain(grace_s: float) -> None:
