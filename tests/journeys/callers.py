@@ -183,6 +183,14 @@ class Running:
         self.connection.close()
 
 
+def newcomer(hub: Hub, credits: float) -> tuple[str, str]:
+    """A new user with credit, made over HTTP by the administrator: (user id, API key)."""
+    body = {"email": f"u{time.monotonic_ns()}@test.example", "credits": credits}
+    status, _, made = hub.ask("/admin/users", body, hub.keys["admin_key"])
+    assert status == 200, made
+    return made["user"]["id"], made["api_key"]
+
+
 OPENAI = Caller("openai", "gpt-5-mini")
 ANTHROPIC = Caller("anthropic", "claude-haiku")
 GEMINI = Caller("gemini", "gemini-3-flash")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.journeys.breaking import breaking_providers
-from tests.journeys.callers import Caller, Heard
+from tests.journeys.callers import Caller, Heard, newcomer
 from tests.journeys.hub import Hub, Providers
 from tests.mocks.server import MockServer
 
@@ -52,7 +52,7 @@ def staged(folder: Path, toml: str = IMPATIENT) -> Iterator[Stage]:
     with breaking_providers() as vendors:
         hub = Hub(folder, vendors.environ, toml).start()
         try:
-            yield Stage(vendors, hub, hub.user(1000)[1])
+            yield Stage(vendors, hub, newcomer(hub, 1000)[1])
             assert hub.audit() == []
         finally:
             if hub.process is not None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.journeys.callers import CALLERS, GEMINI, OPENAI, Caller
+from tests.journeys.callers import CALLERS, GEMINI, OPENAI, Caller, newcomer
 from tests.journeys.crowd import Books, left
 from tests.journeys.hub import Hub
 from tests.journeys.stage import Stage, staged
@@ -83,7 +83,7 @@ def test_a_caller_who_leaves_before_any_word_frees_the_provider_and_pays_nothing
 ) -> None:
     mock, took = stage.mock(caller), []
     mock.hold()
-    user, key = stage.hub.user(100)
+    user, key = newcomer(stage.hub, 100)
     for _ in range(TRIES):
         before = len(mock.requests)
         running = caller.begin(stage.hub, key, TEXT, stream=stream)
@@ -115,7 +115,7 @@ def test_a_crowd_that_leaves_at_once_leaves_no_hold_and_no_connection_behind(
 ) -> None:
     mock = stage.mock(OPENAI)
     mock.hold(after=4)
-    user, key = stage.hub.user(1000)
+    user, key = newcomer(stage.hub, 1000)
     crowd = [OPENAI.begin(stage.hub, key, TEXT, stream=True) for _ in range(40)]
     for running in crowd:
         running.until(b"You")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.journeys.callers import CALLERS, OPENAI, Heard, Running
+from tests.journeys.callers import CALLERS, OPENAI, Heard, Running, newcomer
 from tests.journeys.crowd import Books, left
 from tests.journeys.hub import Hub, Providers, providers
 
@@ -57,7 +57,7 @@ def test_calls_in_flight_are_finished_and_settled(
     start: Callable[..., Hub], vendors: Providers, how: signal.Signals
 ) -> None:
     hub = start(vendors.environ)
-    user, key = hub.user(1000)
+    user, key = newcomer(hub, 1000)
     running = all_asking(hub, key, vendors)
     idle = http.client.HTTPConnection(hub.url.removeprefix("http://"), timeout=10)
     idle.request("GET", "/health")
@@ -85,7 +85,7 @@ def test_what_does_not_finish_in_time_is_cut_and_charged_for_what_was_said(
     start: Callable[..., Hub], vendors: Providers
 ) -> None:
     hub = start(vendors.environ, "[server]\ndrain_s = 0.5\n")
-    user, key = hub.user(1000)
+    user, key = newcomer(hub, 1000)
     running = all_asking(hub, key, vendors)
     since = time.monotonic()
     assert hub.stop(signal.SIGTERM) == 0
@@ -107,7 +107,7 @@ def test_told_twice_it_ends_at_once_and_the_next_start_puts_the_books_in_order(
     start: Callable[..., Hub], vendors: Providers
 ) -> None:
     hub = start(vendors.environ)
-    user, key = hub.user(1000)
+    user, key = newcomer(hub, 1000)
     done = OPENAI.ask(hub, key, TEXT)
     running = all_asking(hub, key, vendors)
     assert hub.process is not None

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.journeys.callers import CALLERS, OPENAI, Caller
+from tests.journeys.callers import CALLERS, OPENAI, Caller, newcomer
 from tests.journeys.hub import Hub
 
 ECHO = "echo"
@@ -40,7 +40,7 @@ def delete(hub: Hub, key_id: str, key: str) -> int:
 
 @pytest.mark.parametrize("caller", CALLERS, ids=lambda one: one.name)
 def test_a_key_revoked_by_the_command_line_opens_nothing_from_the_next_call_on(hub: Hub, caller: Caller) -> None:
-    user, _ = hub.user(100)
+    user, _ = newcomer(hub, 100)
     made = hub.tollway("keys", "create", user, "--name", "for a while")
     assert made["api_key"].startswith("inf_")
     assert caller.ask(hub, made["api_key"], model=ECHO).status == 200
@@ -52,7 +52,7 @@ def test_a_key_revoked_by_the_command_line_opens_nothing_from_the_next_call_on(h
 
 
 def test_a_key_made_over_http_is_shown_once_and_kept_nowhere(hub: Hub) -> None:
-    _, key = hub.user(100)
+    _, key = newcomer(hub, 100)
     status, _, made = hub.ask("/api-keys", {"name": "laptop"}, key)
     assert status == 200
     assert made["api_key"].startswith("inf_")
@@ -68,8 +68,8 @@ def test_a_key_made_over_http_is_shown_once_and_kept_nowhere(hub: Hub) -> None:
 
 
 def test_a_key_is_revoked_over_http_by_its_owner_and_by_nobody_else(hub: Hub) -> None:
-    _, key = hub.user(100)
-    _, stranger = hub.user(100)
+    _, key = newcomer(hub, 100)
+    _, stranger = newcomer(hub, 100)
     made = hub.ask("/api-keys", {"name": "laptop"}, key)[2]
     assert delete(hub, made["key_id"], stranger) == 404
     assert OPENAI.ask(hub, made["api_key"], model=ECHO).status == 200
@@ -80,7 +80,7 @@ def test_a_key_is_revoked_over_http_by_its_owner_and_by_nobody_else(hub: Hub) ->
 
 
 def test_a_key_ends_when_it_expires(hub: Hub) -> None:
-    _, key = hub.user(100)
+    _, key = newcomer(hub, 100)
     made = hub.ask("/api-keys", {"name": "short", "expires_in_days": 1.5 / 86_400}, key)[2]
     assert OPENAI.ask(hub, made["api_key"], model=ECHO).status == 200
     deadline = time.monotonic() + 10
@@ -94,8 +94,8 @@ def test_a_key_ends_when_it_expires(hub: Hub) -> None:
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("caller", CALLERS, ids=lambda one: one.name)
 def test_a_receipt_is_there_at_once_complete_and_its_owners_alone(hub: Hub, caller: Caller, stream: bool) -> None:
-    user, key = hub.user(100)
-    _, stranger = hub.user(100)
+    user, key = newcomer(hub, 100)
+    _, stranger = newcomer(hub, 100)
     heard = caller.ask(hub, key, "hello there", model=ECHO, stream=stream)
     receipt = hub.receipt(heard.id, key)
     assert set(receipt) == FIELDS

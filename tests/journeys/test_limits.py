@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.journeys.callers import ANTHROPIC, CALLERS, GEMINI, OPENAI, Caller, Heard
+from tests.journeys.callers import ANTHROPIC, CALLERS, GEMINI, OPENAI, Caller, Heard, newcomer
 from tests.journeys.hub import Hub
 from tests.journeys.stage import Stage, staged
 from tests.mocks.server import Fault, Kind
@@ -28,7 +28,7 @@ def stage(opened: Stage) -> Iterator[Stage]:
 
 def limited(stage: Stage, *words: str) -> str:
     """A new user's key with limits."""
-    user, _ = stage.hub.user(1000)
+    user, _ = newcomer(stage.hub, 1000)
     return str(stage.hub.tollway("keys", "create", user, *words)["api_key"])
 
 
@@ -74,16 +74,11 @@ def test_a_key_with_two_places_runs_two_calls_at_once(stage: Stage, caller: Call
     assert refused.status == 429
     assert refused.headers["retry-after"] == "1"
     running[0].leave()
-    mock.requests[-2].ended.wait(5)
-    mock.requests[-1].ended.wait(0)
-    mock.gate, gate = None, mock.gate
-    deadline = time.monotonic() + 5
-    while (heard := caller.ask(stage.hub, key)).status != 200:
+    other, deadline = GEMINI if caller is not GEMINI else OPENAI, time.monotonic() + 5
+    while caller.ask(stage.hub, key, model=other.model).status != 200:
         assert time.monotonic() < deadline, "the place of a caller who left never came free"
         time.sleep(0.01)
-    mock.gate = gate
     mock.release()
-    assert caller.is_whole(heard)
     assert caller.is_whole(running[1].rest())
     assert all(caller.ask(stage.hub, key).status == 200 for _ in range(3))
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.journeys.breaking import chat_answer
-from tests.journeys.callers import ANTHROPIC, CALLERS, OPENAI, Caller, Heard
+from tests.journeys.callers import ANTHROPIC, CALLERS, OPENAI, Caller, Heard, newcomer
 from tests.journeys.crowd import Books, ask, left, until
 from tests.journeys.hub import Hub, Providers, providers
 from tests.mocks.exchange import MockAnswer, MockRequest
@@ -38,7 +38,7 @@ def vendors(opened: Providers) -> Iterator[Providers]:
 
 def hold_of(hub: Hub, caller: Caller, text: str) -> int:
     """Nano-dollars that one such call holds."""
-    _, key = hub.user(30)
+    _, key = newcomer(hub, 30)
     heard = caller.ask(hub, key, text, limit=LIMIT)
     hold = int(hub.receipt(heard.id, key)["hold"]["nano_usd"])
     assert f"{hold / NANO:.6f}" == heard.headers["x-tollway-hold"]
@@ -92,7 +92,7 @@ async def test_of_200_parallel_calls_on_credit_for_50_just_50_are_answered(
 ) -> None:
     hub, text = start(vendors.environ), "tell me something"
     hold = hold_of(hub, caller, text)
-    user, key = hub.user(PAID * hold / NANO)
+    user, key = newcomer(hub, PAID * hold / NANO)
     heard = await crowd(hub, caller, key, text, getattr(vendors, caller.name))
     books = fifty_answers(hub, caller, user, heard)
     assert left(hub, key) == PAID * hold - books.charged
@@ -103,7 +103,7 @@ async def test_answers_that_cost_just_their_hold_leave_nothing_and_no_debt(start
     with MockServer(lambda request: chat_answer("much", 10**7, LIMIT)) as mock:
         hub, text = start({"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": f"{mock.url}/v1"}), "tell me something"
         hold = hold_of(hub, OPENAI, text)
-        user, key = hub.user(PAID * hold / NANO)
+        user, key = newcomer(hub, PAID * hold / NANO)
         heard = await crowd(hub, OPENAI, key, text, mock)
         books = fifty_answers(hub, OPENAI, user, heard)
         assert set(books.charges.values()) == {hold}
@@ -122,7 +122,7 @@ async def test_a_killed_gateway_comes_back_with_exact_books(
     hub = start(vendors.environ)
     hold = hold_of(hub, OPENAI, "[[slow:300]] one two three")
     credit = PAID * hold
-    user, key = hub.user(credit / NANO)
+    user, key = newcomer(hub, credit / NANO)
     asked_before = len(vendors.openai.requests)
     kill_after, answered = chance.randrange(1, 40), asyncio.Event()
     heard: list[Heard] = []
@@ -184,7 +184,7 @@ def test_credit_granted_while_the_gateway_runs_is_there_for_the_next_call(
     start: Callable[..., Hub], vendors: Providers
 ) -> None:
     hub = start(vendors.environ)
-    user, key = hub.user(0)
+    user, key = newcomer(hub, 0)
     assert OPENAI.ask(hub, key).status == 429
     hub.tollway("users", "grant", user, "20", "--reason", "a present")
     assert OPENAI.ask(hub, key).status == 200
@@ -200,12 +200,12 @@ def test_without_a_limit_of_his_own_a_poor_caller_gets_what_his_credits_cover(
 ) -> None:
     if caller is ANTHROPIC:  # the Messages dialect demands max_tokens: nothing to clamp, only to refuse
         hub = start(vendors.environ)
-        _, key = hub.user(1)
+        _, key = newcomer(hub, 1)
         refused = caller.ask(hub, key, limit=64_000)
         assert refused.status == 429
         return
     hub = start(vendors.environ)
-    user, key = hub.user(5)
+    user, key = newcomer(hub, 5)
     heard = caller.ask(hub, key, "tell me all", limit=None)
     assert heard.status == 200, heard.raw
     sent = vendors.openai.requests[-1].json
@@ -222,7 +222,7 @@ def test_an_account_that_cannot_pay_for_256_tokens_is_refused_with_what_is_left_
     start: Callable[..., Hub], vendors: Providers
 ) -> None:
     hub = start(vendors.environ)
-    _, key = hub.user(1)
+    _, key = newcomer(hub, 1)
     before = len(vendors.openai.requests)
     heard = OPENAI.ask(hub, key, "tell me all", limit=None)
     assert heard.status == 429
@@ -241,7 +241,7 @@ def dear(request: MockRequest) -> MockAnswer:
 def test_a_provider_that_counts_more_than_the_hold_is_absorbed_and_recorded(start: Callable[..., Hub]) -> None:
     with MockServer(dear) as mock:
         hub = start({"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": f"{mock.url}/v1"})
-        _, key = hub.user(100)
+        _, key = newcomer(hub, 100)
         heard = OPENAI.ask(hub, key)
         receipt = hub.receipt(heard.id, hub.keys["admin_key"])
         assert receipt["charge"] == receipt["hold"]

@@ -12,7 +12,7 @@ import openai
 import pytest
 from google import genai
 
-from tests.journeys.callers import ANTHROPIC, CALLERS, GEMINI, OPENAI, Caller
+from tests.journeys.callers import ANTHROPIC, CALLERS, GEMINI, OPENAI, Caller, newcomer
 from tests.journeys.hub import Hub
 from tests.journeys.stage import Stage, staged
 from tests.mocks.exchange import MockAnswer, MockRequest
@@ -162,7 +162,7 @@ def drained(client: socket.socket) -> bytes:
 def test_a_caller_who_does_not_read_pauses_the_provider_and_costs_no_memory(start: Callable[..., Hub]) -> None:
     with MockServer(torrent) as mock:
         hub = start({"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": f"{mock.url}/v1"})
-        key = hub.user(10**6)[1]
+        key = newcomer(hub, 10**6)[1]
         before = resident(hub)
         with raw_socket(hub, question(hub, key, OPENAI, True)) as client:
             while not mock.requests:
@@ -179,7 +179,7 @@ def test_a_caller_who_does_not_read_pauses_the_provider_and_costs_no_memory(star
 def test_a_caller_who_never_reads_is_cut_and_his_provider_freed(start: Callable[..., Hub]) -> None:
     with MockServer(torrent) as mock:
         hub = start({"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": f"{mock.url}/v1"}, QUICK)
-        user, key = hub.user(10**6)
+        user, key = newcomer(hub, 10**6)
         with raw_socket(hub, question(hub, key, OPENAI, True)) as client:
             while not mock.requests:
                 time.sleep(0.005)
