@@ -31,6 +31,7 @@ class Attached:
 PICTURE = Attached("image", "image/png", PNG)
 LINKED_PICTURE = Attached("image", "image/png", url="https://example.com/cat.png")
 DOCUMENT = Attached("file", "application/pdf", PDF)
+LINKED_DOCUMENT = Attached("file", "application/pdf", url="https://example.com/paper.pdf")
 SOUND = Attached("audio", "audio/wav", WAV)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.journeys import asked
-from tests.journeys.speech import STREAM, WAYS, WHOLE
+from tests.journeys.speech import STREAM, WAYS, WHOLE, Loop
 from tests.journeys.table import PAIRINGS, Table, everywhere
 from tests.mocks.script import CITED_URL, REFUSAL
 
@@ -88,3 +88,12 @@ def test_a_refusal_is_heard_as_one(table: Table, sdk: str, model: str, way: str)
 def test_several_answers_at_once(table: Table, sdk: str, model: str, way: str) -> None:
     heard = table.talk(sdk, model, way, answers=3).say("choose")
     assert heard.texts == ["You said: choose"] * 3
+
+
+def test_what_is_left_is_what_was_given_less_what_the_receipts_say(table: Table, loop: Loop) -> None:
+    own = Table.of(table.hub, table.vendors, table.hub.user(5000)[1], loop)
+    for sdk, model, way in everywhere(STREAM, WHOLE):
+        heard = own.talk(sdk, model, way).say(f"hello from {sdk} {way}")
+    left = float(heard.headers["x-tollway-credits-remaining"])
+    assert way == WHOLE, "a stream tells what is left before it is settled"
+    assert left == pytest.approx(5000 - own.paid_nano_usd / 1e6, abs=1e-6)

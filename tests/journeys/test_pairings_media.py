@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from tests.journeys.speech import DOCUMENT, LINKED_PICTURE, PDF, PICTURE, SOUND, STREAM, WAV, WHOLE
+from tests.journeys.speech import DOCUMENT, LINKED_DOCUMENT, LINKED_PICTURE, PDF, PICTURE, SOUND, STREAM, WAV, WHOLE
 from tests.journeys.table import SDKS, Table, everywhere
 from tests.mocks.script import PNG, Medium
 
@@ -31,6 +31,14 @@ def test_a_linked_picture_is_fetched_by_the_provider(table: Table, sdk: str, mod
 def test_a_document_is_read(table: Table, sdk: str, model: str, way: str) -> None:
     heard = table.talk(sdk, model, way).say("read", DOCUMENT)
     assert heard.text == f"You said: read {Medium('file', 'application/pdf', PDF)}"
+
+
+@pytest.mark.parametrize(
+    ("sdk", "model"), [(sdk, model) for sdk in ("anthropic", "gemini") for model in ("claude-haiku", "gemini-3-flash")]
+)
+def test_a_linked_document_is_fetched_by_the_provider(table: Table, sdk: str, model: str) -> None:
+    heard = table.talk(sdk, model).say("read", LINKED_DOCUMENT)
+    assert heard.text == f"You said: read [file url {LINKED_DOCUMENT.url}]"
 
 
 @EITHER_WAY
