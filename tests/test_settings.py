@@ -184,6 +184,11 @@ def test_keys_and_passwords_are_never_shown(settle):
     assert SECRET not in shown
 
 
+def test_a_limit_of_nothing_for_every_key_is_refused(settle):
+    assert "keys.requests_per_minute" in refused(settle, "[keys]\nrequests_per_minute = 0")
+    assert "keys.parallel_calls" in refused(settle, "[keys]\nparallel_calls = 0")
+
+
 def test_slips_are_found(settle):
     file = '[[channels]]\nid = "a"\nprovider = "echo"\nkey = "k"'
     environ = {"TOLLWAY_PROT": "1", "TOLLWAY_BENCH_SECONDS": "1", "OPENAI_BASE_URL": "http://x"}

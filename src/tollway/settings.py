@@ -19,6 +19,7 @@ from tollway.kit.toml import Place, Sheet, read
 T = TypeVar("T", bound=msgspec.Struct)
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
+AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 
 FILE = "tollway.toml"
 _PREFIX = "TOLLWAY_"
@@ -83,8 +84,8 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Keys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[keys]`: what a new API key gets when nobody says otherwise."""
 
-    requests_per_minute: Count | None = None
-    parallel_calls: Count | None = None
+    requests_per_minute: AtLeastOne | None = None
+    parallel_calls: AtLeastOne | None = None
     models: tuple[str, ...] | None = None
     days: Count = 90
     """Until it expires; 0: never."""
