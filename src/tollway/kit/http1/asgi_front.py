@@ -217,8 +217,10 @@ class AsgiSink:
         if not self._is_mute:
             self._add({"type": "http.response.body", "body": data, "more_body": True}, len(data))
 
-    def end(self) -> None:
+    def end(self, last: bytes = b"") -> None:
         """See Sink. A body shorter than announced is an abort. Raises RuntimeError before the head."""
+        if last:
+            self.write(last)
         if self.done:
             return
         if not self.started:
@@ -226,9 +228,9 @@ class AsgiSink:
         if self._left > 0 and not self._is_mute:
             self.abort()
             raise RuntimeError("the body is shorter than announced")
-        last = self._messages[-1] if self._messages else None
-        if last is not None and last["type"] == "http.response.body":
-            last["more_body"] = False
+        newest = self._messages[-1] if self._messages else None
+        if newest is not None and newest["type"] == "http.response.body":
+            newest["more_body"] = False
         else:
             self._add({"type": "http.response.body", "body": b"", "more_body": False}, 0)
         self.done = True

@@ -152,8 +152,17 @@ class ServerSink:
             self.outlet.sent += len(head)
             self.outlet.transport.write(head)
 
-    def end(self) -> None:
+    def end(self, last: bytes = b"") -> None:
         """See Sink. A body shorter than announced is an abort. Raises RuntimeError before the head."""
+        if last and self._is_chunked and not self._is_mute and not self.done and len(last) <= COPY_LIMIT:
+            data = b"%b%x\r\n%b\r\n0\r\n\r\n" % (self._head or b"", len(last), last)  # one write for the end
+            self._head = None
+            self.outlet.sent += len(data)
+            self.outlet.transport.write(data)
+            self._close(self.is_last)
+            return
+        if last:
+            self.write(last)
         if self.done:
             return
         if not self.started:

@@ -1,7 +1,7 @@
 """One connection to a provider: one request at a time, its answer read strictly."""
 
 import asyncio
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 import httptools
 
@@ -31,6 +31,15 @@ class Home(Protocol):
         """Its transport is gone."""
 
 
+class Limits(NamedTuple):
+    """How long the answer to a request may take in each phase, and how large it may be."""
+
+    first_byte_timeout_s: float
+    idle_timeout_s: float
+    total_timeout_s: float
+    max_body: int
+
+
 class StaleConnection(UpstreamError):
     """A kept connection was dead when we used it, and nothing came back: worth one more try."""
 
@@ -54,7 +63,8 @@ class Wire:
         self.transport: asyncio.Transport
         self.idle_since = 0.0
         self._uses = 0
-        self._asked: Outbound | None = None
+        self._asked: Limits | None = None
+        """What holds for the request being answered; not the request itself, which may be large."""
         self._incoming: Incoming | None = None
         self._waiter: asyncio.Future[Incoming] | None = None
         self._is_held = False
@@ -75,7 +85,9 @@ class Wire:
         if self.transport.is_closing():
             raise StaleConnection("reset", "the connection was closed before the request was sent")
         self._begin()
-        self._asked = outbound
+        self._asked = Limits(
+            outbound.first_byte_timeout_s, outbound.idle_timeout_s, outbound.total_timeout_s, outbound.max_body
+        )
         self._heard = False  # what the last answer said is no sign of life in this one
         self._is_head = outbound.method == b"HEAD"
         self._uses += 1

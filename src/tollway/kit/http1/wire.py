@@ -76,8 +76,8 @@ class Sink(Protocol):
     def write(self, data: bytes) -> None:
         """Send a piece of the body. Never blocks; see `on_full`."""
 
-    def end(self) -> None:
-        """The answer is whole."""
+    def end(self, last: bytes = b"") -> None:
+        """The answer is whole, with `last` as its last piece."""
 
     def abort(self) -> None:
         """Cut the connection so that the client cannot take what it got for a whole answer."""
