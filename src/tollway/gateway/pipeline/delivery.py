@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 from urllib.parse import quote
 
+import msgspec
+
 from tollway.core.chat import Reasoning, ToolCall
 from tollway.core.errors import Fault
 from tollway.core.money import credits_of
@@ -218,6 +220,8 @@ class Delivery:
         assert reply is not None
         said = Said(reply.usage, reply.spoken, reply.tally, reply.images)
         self.settlement.close(reason, reply.candidate, said, self._now_s(), note)
+        if reply.usage is None:
+            reply.estimate = self.settlement.usage
         self._keep_seals(reply.thoughts, reply.tools)
 
     def beat(self, now_s: float, every_s: float) -> None:
@@ -245,6 +249,8 @@ class Delivery:
         said = Said(reply.usage, not reply.empty, reply.tally, reply.images)
         voice = None if prepared.passthrough else self.voice(reply.candidate, prepared)
         self.settlement.close(Reason.COMPLETED, reply.candidate, said, self._now_s())
+        if reply.answer is not None and reply.answer.usage is None:  # the caller is told what he is charged for
+            reply.answer = msgspec.structs.replace(reply.answer, usage=self.settlement.usage)
         body = reply.data if voice is None else reply.body(self.call, voice)
         if reply.answer is not None:
             self._keep_seals(*reply.thoughts_and_tools())

@@ -40,8 +40,8 @@ class StreamReply:
 
     __slots__ = (
         "_decoder", "_encoder", "_frames", "_hide_usage", "_is_plain", "_passthrough", "_reframed", "_restore",
-        "_thought", "_voice", "beats", "call", "candidate", "finish", "images", "on_terminal", "spoken", "tally",
-        "terminal", "thoughts", "tools", "usage",
+        "_thought", "_voice", "beats", "call", "candidate", "estimate", "finish", "images", "on_terminal", "spoken",
+        "tally", "terminal", "thoughts", "tools", "usage",
     )  # fmt: skip
 
     def __init__(self, call: Call, candidate: Candidate, prepared: Prepared, voice: Voice) -> None:
@@ -60,6 +60,8 @@ class StreamReply:
         self.tools: list[ToolCall] = []
         self.on_terminal: Callable[[], None] | None = None
         """Called once, before the last bytes are made: the books close first."""
+        self.estimate: Usage | None = None
+        """Our own count, told to the caller at the end because the provider gave none."""
         self._decoder = candidate.provider.dialect.decoder()
         self._frames = SseReader()
         self._voice = voice
@@ -163,6 +165,8 @@ class StreamReply:
         if seen is None:
             return b""
         self._note(seen)
+        if self.estimate is not None and type(seen) is Completed:
+            return self.encoder.write(UsageSeen(self.estimate)) + self.encoder.write(seen)
         return self.encoder.write(seen)
 
     def _own_end(self, event: Terminal) -> bytes:

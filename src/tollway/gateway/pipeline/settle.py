@@ -29,7 +29,7 @@ NOTHING_SAID = Said(None, False, TextTally())
 class Settlement:
     """The open end of one call's hold."""
 
-    __slots__ = ("_call", "_hold", "_model", "attempts", "charge", "dropped", "first_byte_ms", "reason")
+    __slots__ = ("_call", "_hold", "_model", "attempts", "charge", "dropped", "first_byte_ms", "reason", "usage")
 
     def __init__(self, call: Call, hold: Hold, model: str) -> None:
         self._call, self._hold, self._model = call, hold, model
@@ -39,12 +39,14 @@ class Settlement:
         self.charge = NanoUsd(0)
         self.reason: Reason | None = None
         """Set when the books are closed."""
+        self.usage: Usage | None = None
+        """What was charged for: the provider's count, or our own."""
 
     def close(self, reason: Reason, candidate: Candidate | None, said: Said, now_s: float, note: str = "") -> None:
         """Charge what was said, or release everything; a second call changes nothing."""
         if self.reason is not None:
             return
-        usage = self._usage(reason, candidate, said)
+        usage = self.usage = self._usage(reason, candidate, said)
         bill = cost(usage, candidate.model.price) if usage is not None and candidate is not None else None
         self.reason = Reason.EMPTY if reason is Reason.COMPLETED and bill is None else reason
         if bill is not None:
