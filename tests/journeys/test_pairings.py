@@ -3,13 +3,16 @@
 import pytest
 
 from tests.journeys import asked
-from tests.journeys.speech import STREAM, WAYS, WHOLE, Loop
-from tests.journeys.table import PAIRINGS, Table, everywhere
+from tests.journeys.speech import STREAM, WAYS, WHOLE, Loop, Spent, Wish
+from tests.journeys.table import MODELS, Table, everywhere
+from tests.journeys.till import charge_nano_usd, sold
 from tests.mocks.script import CITED_URL, REFUSAL
 
 EVERY_WAY = pytest.mark.parametrize(("sdk", "model", "way"), everywhere(*WAYS))
 EITHER_WAY = pytest.mark.parametrize(("sdk", "model", "way"), everywhere(WHOLE, STREAM))
-EACH_PAIRING = pytest.mark.parametrize(("sdk", "model"), PAIRINGS)
+ACROSS = pytest.mark.parametrize(
+    ("sdk", "model", "way"), [row for row in everywhere(WHOLE, STREAM) if MODELS[row[1]] != row[0]]
+)
 
 STOPPED = {"openai": "stop", "anthropic": "end_turn", "gemini": "STOP"}
 CUT_SHORT = {"openai": "length", "anthropic": "max_tokens", "gemini": "MAX_TOKENS"}
@@ -97,3 +100,29 @@ def test_what_is_left_is_what_was_given_less_what_the_receipts_say(table: Table,
     left = float(heard.headers["x-tollway-credits-remaining"])
     assert way == WHOLE, "a stream tells what is left before it is settled"
     assert left == pytest.approx(5000 - own.paid_nano_usd / 1e6, abs=1e-6)
+
+
+@ACROSS
+def test_tokens_the_provider_did_not_count_are_estimated_and_told_alike(
+    table: Table, sdk: str, model: str, way: str
+) -> None:
+    tongue = table.tongues[sdk]
+    heard = tongue.ask(way, model, [tongue.user("[[nousage]] one two three", [])], Wish())
+    receipt = table.hub.receipt(heard.id, table.key)
+    tokens = receipt["tokens"]
+    assert tokens["source"] == "estimate"
+    assert 0 < tokens["input_total"] < 100
+    assert 0 < tokens["output_total"] < 50
+    assert receipt["charge"]["nano_usd"] == charge_nano_usd(
+        Spent(tokens["input_total"], tokens["output_total"]), sold(model, MODELS[model]).price
+    )
+    assert heard.spent == Spent(tokens["input_total"], tokens["output_total"])
+
+
+@ACROSS
+def test_an_answer_without_a_word_costs_nothing(table: Table, sdk: str, model: str, way: str) -> None:
+    tongue = table.tongues[sdk]
+    heard = tongue.ask(way, model, [tongue.user("[[empty]]", [])], Wish())
+    receipt = table.hub.receipt(heard.id, table.key)
+    assert heard.text == ""
+    assert (receipt["reason"], receipt["charge"]["nano_usd"]) == ("empty", 0)

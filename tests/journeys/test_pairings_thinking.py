@@ -111,3 +111,31 @@ def test_a_forged_seal_reaches_no_provider(table: Table, sdk: str, model: str, w
     assert talk.say("next").text == "You said: next"
     assert b"Zm9yZ2Vk" not in talk.asked.body
     assert base64.b64encode(FORGED.encode()).rstrip(b"=") not in talk.asked.body
+
+
+@pytest.mark.parametrize("way", [WHOLE, STREAM])
+@pytest.mark.parametrize("model", ["claude-sonnet", "claude-opus", "gemini-3.1-pro"])
+@pytest.mark.parametrize("sdk", SDKS)
+def test_models_steered_by_effort_think_too(table: Table, sdk: str, model: str, way: str) -> None:
+    talk = table.talk(sdk, model, way, think=True, tools=[CLOCK])
+    heard = talk.say(ASK)
+    assert heard.thought == THOUGHT
+    assert talk.answer(Told(heard.calls[0], "noon")).text == "tool said: noon"
+    assert len(sealed(talk)) == 1
+
+
+@pytest.mark.parametrize(
+    ("effort", "asked"),
+    [
+        ("minimal", {"type": "enabled", "budget_tokens": 1024}),
+        ("medium", {"type": "enabled", "budget_tokens": 8192}),
+        ("high", {"type": "enabled", "budget_tokens": 16384}),
+        ("none", None),
+    ],
+)
+def test_an_effort_is_a_budget_for_claude(table: Table, effort: str, asked: Any) -> None:
+    talk = table.talk("openai", "claude-haiku", extra={"reasoning_effort": effort, "max_completion_tokens": 500})
+    talk.say("[[think]] hello")
+    body = talk.asked.json
+    assert body.get("thinking") == asked
+    assert body["max_tokens"] == 500 if asked is None else body["max_tokens"] > asked["budget_tokens"]
