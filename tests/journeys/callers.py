@@ -199,7 +199,7 @@ CALLERS = (OPENAI, ANTHROPIC, GEMINI)
 
 def _elements(text: str) -> list[Any]:
     """The whole elements of a JSON array that may never end."""
-    decoder, place, found = json.JSONDecoder(), text.index("[") + 1, []
+    decoder, place, found = json.JSONDecoder(), text.index("[") + 1, list[Any]()
     while True:
         while text[place : place + 1] in (",", " ", "\n", "\r"):
             place += 1
