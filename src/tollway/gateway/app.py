@@ -27,8 +27,8 @@ from tollway.gateway.ledger.ledger import Ledger
 from tollway.gateway.limits.rate import RateLimiter
 from tollway.gateway.local_engines import local_channels, served
 from tollway.gateway.paths import Paths
-from tollway.gateway.pipeline.delivery import Heart
 from tollway.gateway.pipeline.dispatch import Dispatcher
+from tollway.gateway.pipeline.heart import Heart
 from tollway.gateway.pipeline.relay import Gateway
 from tollway.gateway.pipeline.seals import Seals
 from tollway.gateway.provider import Provider

@@ -54,7 +54,9 @@ class Told:
         self.body += data
         self.on_write(self)
 
-    def end(self) -> None:
+    def end(self, last: bytes = b"") -> None:
+        if last:
+            self.write(last)
         self._end("end")
 
     def abort(self) -> None:

@@ -126,7 +126,9 @@ class Ear:
         if not self.ending:
             self.data += data
 
-    def end(self) -> None:
+    def end(self, last: bytes = b"") -> None:
+        if last:
+            self.write(last)
         self.ending = self.ending or "end"
 
     def abort(self) -> None:

@@ -8,7 +8,7 @@ from tests.laws.plugins import PROVIDERS
 from tollway.core.errors import BadRequest, Fault, Remedy
 from tollway.core.ids import ChannelId, ModelId
 from tollway.core.model import Channel, Model, Price
-from tollway.gateway.pipeline.delivery import listed
+from tollway.gateway.pipeline.head import listed
 from tollway.gateway.pipeline.dispatch import attempts
 from tollway.gateway.pipeline.prepare import CannotSay
 from tollway.gateway.routing.router import Candidate, Plan, candidate_of

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from typing import Protocol
-from urllib.parse import quote
 
 import msgspec
 
@@ -15,6 +14,8 @@ from tollway.gateway.dialect import Voice
 from tollway.gateway.ledger.ledger import Hold, Ledger
 from tollway.gateway.limits.rate import Slot
 from tollway.gateway.pipeline.call import Call
+from tollway.gateway.pipeline.head import JSON, Lines, head_lines, listed, stream_type
+from tollway.gateway.pipeline.heart import Heart
 from tollway.gateway.pipeline.prepare import Prepared
 from tollway.gateway.pipeline.reply import StreamReply
 from tollway.gateway.pipeline.seals import Seals
@@ -24,14 +25,9 @@ from tollway.gateway.pipeline.whole import WholeReply
 from tollway.gateway.routing.router import Candidate, Plan
 from tollway.kit.http1.wire import Inbound, Sink
 
-Lines = tuple[tuple[bytes, bytes], ...]
-JSON: Lines = ((b"content-type", b"application/json"),)
 NOTE_MAX = 500
-NAMES_MAX, NAME_MAX = 24, 80
-PLAIN = " !#$&'()*+/:;=?@[]"
 LINGER_S = 1.0
 """How long a provider may take, after its last word, to end its answer and keep its connection."""
-UNBUFFERED: Lines = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
 
 
 class Rooms(Protocol):
@@ -46,7 +42,7 @@ class Rooms(Protocol):
         """Where seals are remembered."""
 
     @property
-    def heart(self) -> "Heart":
+    def heart(self) -> Heart:
         """What keeps idle streams warm."""
 
     @property
@@ -156,13 +152,11 @@ class Delivery:
         call, reply = self.call, self.reply
         assert reply is not None
         self._note_answer()
-        content_type = (
-            JSON if call.options.get("framing") == "array" else ((b"content-type", call.dialect.content_type),)
-        )
-        self.sink.head(200, self._head(reply.candidate, content_type, UNBUFFERED))
+        self.sink.head(200, self._head(reply.candidate, stream_type(call)))
         if self._inbound is not None:
             self.sink.on_full(self._inbound.pause, self._inbound.resume)
-        self._send(b"".join(self._prologue))
+        prologue, self._prologue = b"".join(self._prologue), []
+        self._send(prologue)
 
     def _note_answer(self) -> None:
         """Put the channel that answers on the receipt: at its first word, and before the books close."""
@@ -177,12 +171,12 @@ class Delivery:
             self._inbound.stop_pump()
 
     def _send(self, out: bytes) -> None:
-        self.sink.write(out)
         reply = self.reply
         if reply is not None and reply.terminal is not None:
-            self._end(reply)
+            self._end(reply, out)
         else:
-            self.beat_s = self._now_s()
+            self.sink.write(out)
+        self.beat_s = self._now_s()
 
     def finish(self, cut: str = "") -> None:
         """The provider's bytes are over: cleanly, or `cut` says why not."""
@@ -196,14 +190,14 @@ class Delivery:
                 self._prologue.append(out)
                 self.commit()
 
-    def _end(self, reply: StreamReply) -> None:
+    def _end(self, reply: StreamReply, out: bytes) -> None:
         """Nothing more will be said. A stream that is not whole never ends like one that is."""
         if self.call.dialect.breaks_off and not isinstance(reply.terminal, Completed):
+            self.sink.write(out)
             self.sink.break_off()
         else:
-            self.sink.end()
+            self.sink.end(out)
         self._slot.release()  # whoever has his whole answer may ask again, though the provider may linger
-        self.beat_s = self._now_s()
 
     def _close_stream(self) -> None:
         """The terminal event is known and its bytes not yet made: settle now."""
@@ -256,7 +250,7 @@ class Delivery:
             self._keep_seals(*reply.thoughts_and_tools())
         charge = ((b"x-tollway-cost", b"%.6f" % credits_of(self.settlement.charge)),)
         self.committed = True
-        self.sink.head(200, self._head(reply.candidate, JSON, charge), len(body))
+        self.sink.head(200, self._head(reply.candidate, JSON + charge), len(body))
         self.sink.write(body)
         self.sink.end()
 
@@ -291,46 +285,12 @@ class Delivery:
 
     # -- details -----------------------------------------------------------------------------------------------
 
-    def _head(self, candidate: Candidate, content_type: Lines, extra: Lines = ()) -> Lines:
-        call, dropped = self.call, self.settlement.dropped
-        name = call.id.encode()
-        lines = (
-            *content_type,
-            (b"x-request-id", name),
-            (b"request-id", name),
-            *candidate.said_by,
-            (b"x-tollway-hold", b"%.6f" % credits_of(self._hold.amount)),
-            (b"x-tollway-credits-remaining", b"%.6f" % credits_of(self._ledger.left(call.caller.user))),
-            *extra,
-        )
-        if dropped:
-            lines += ((b"x-tollway-dropped", ", ".join(dropped).encode()),)
-        if self._slot.limit is not None:
-            lines += self._slot.headers(call.dialect.family, call.arrived_s)
-        return lines
+    def _head(self, candidate: Candidate, kind: Lines) -> Lines:
+        call = self.call
+        left = self._ledger.left(call.caller.user)
+        lines = head_lines(call, candidate, kind, self.settlement.dropped, self._hold.amount, left)
+        return lines if self._slot.limit is None else lines + self._slot.headers(call.dialect.family, call.arrived_s)
 
     def _keep_seals(self, thoughts: list[Reasoning], tools: list[ToolCall]) -> None:
         for tool in tools:
             self._seals.keep(self.call.caller.key, tool, tuple(thoughts))
-
-
-def listed(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Field names as a header line and a receipt can bear them, whatever a caller called his fields."""
-    if not names:
-        return ()
-    each = tuple(dict.fromkeys(quote(name[:NAME_MAX], safe=PLAIN) for name in names))
-    rest = len(each) - NAMES_MAX
-    return (*each[:NAMES_MAX], f"and {rest} more") if rest > 0 else each
-
-
-class Heart:
-    """The streams that are open now; beats for all of them from one timer."""
-
-    def __init__(self) -> None:
-        self._open: set[Delivery] = set()
-        self.add, self.discard = self._open.add, self._open.discard
-
-    def beat(self, now_s: float, every_s: float) -> None:
-        """Look at every open stream once."""
-        for delivery in tuple(self._open):
-            delivery.beat(now_s, every_s)

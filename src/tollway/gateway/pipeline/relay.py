@@ -12,8 +12,9 @@ from tollway.gateway.catalog import Catalog
 from tollway.gateway.ledger.ledger import Ledger
 from tollway.gateway.limits.rate import RateLimiter
 from tollway.gateway.pipeline.call import Call
-from tollway.gateway.pipeline.delivery import Delivery, Heart
+from tollway.gateway.pipeline.delivery import Delivery
 from tollway.gateway.pipeline.dispatch import Dispatcher
+from tollway.gateway.pipeline.heart import Heart
 from tollway.gateway.pipeline.seals import Seals
 from tollway.gateway.pipeline.weigh import weigh
 from tollway.gateway.routing.router import Plan, Router, plan_of
