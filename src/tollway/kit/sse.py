@@ -24,46 +24,51 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
 class SseReader:
     """Cuts a stream into frames; LF, CRLF and CR line ends, any split of the bytes."""
 
-    __slots__ = ("_limit", "_tail")
+    __slots__ = ("_limit", "_pieces", "_size")
 
     def __init__(self, limit: int = MAX_FRAME) -> None:
-        self._tail = b""
+        self._pieces: list[bytes] = []
+        """An unfinished frame as it came: joined once, when its end is there, however many reads it takes."""
+        self._size = 0
         self._limit = limit
 
     def feed(self, data: bytes) -> list[Frame]:
         """The frames completed by `data`. Raises SseError when one outgrows the limit."""
-        if self._tail:
-            data = self._tail + data
+        pieces = self._pieces
+        if pieces:
+            seam = pieces[-1][-1:] + data
+            if b"\n\n" not in seam and b"\r" not in seam:
+                self._keep(data)
+                return []
+            data = b"".join(pieces) + data
+            pieces.clear()
+            self._size = 0
         elif data[:6] == b"data: " and data.find(b"\n", 6) == len(data) - 2 and data[-1] == LF and b"\r" not in data:
             return [Frame(b"", data[6:-2], data)]  # one whole frame of one line: by far the most common read
+        held = b""
         if b"\r" in data:
-            return self._feed_any_line_end(data)
+            held = b"\r" if data.endswith(b"\r") else b""
+            data = data[: len(data) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         end = data.rfind(b"\n\n")
         if end < 0:
-            self._keep(data)
+            self._keep(data + held)
             return []
-        self._keep(data[end + 2 :])
+        self._keep(data[end + 2 :] + held)
         return [parse(block + b"\n\n") for block in data[:end].split(b"\n\n") if block.strip(b"\n")]
 
     def close(self) -> list[Frame]:
         """What is left at the end of the stream, if it makes a frame (some servers leave off the last blank line)."""
-        rest, self._tail = self._tail, b""
+        rest = b"".join(self._pieces)
+        self._pieces.clear()
+        self._size = 0
         return [parse(rest)] if rest.strip(b"\r\n") else []
 
     def _keep(self, tail: bytes) -> None:
-        if len(tail) > self._limit:
+        self._size += len(tail)
+        if self._size > self._limit:
             raise SseError(f"an event is larger than {self._limit} bytes")
-        self._tail = tail
-
-    def _feed_any_line_end(self, data: bytes) -> list[Frame]:
-        held = b"\r" if data.endswith(b"\r") else b""
-        text = data[: len(data) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        end = text.rfind(b"\n\n")
-        if end < 0:
-            self._keep(text + held)
-            return []
-        self._keep(text[end + 2 :] + held)
-        return [parse(block + b"\n\n") for block in text[:end].split(b"\n\n") if block.strip(b"\n")]
+        if tail:
+            self._pieces.append(tail)
 
 
 def parse(raw: bytes) -> Frame:

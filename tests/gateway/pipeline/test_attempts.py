@@ -2,14 +2,15 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from tests.laws.plugins import PROVIDERS
 from tollway.core.errors import BadRequest, Fault, Remedy
 from tollway.core.ids import ChannelId, ModelId
 from tollway.core.model import Channel, Model, Price
-from tollway.gateway.pipeline.head import listed
 from tollway.gateway.pipeline.dispatch import attempts
+from tollway.gateway.pipeline.head import listed
 from tollway.gateway.pipeline.prepare import CannotSay
 from tollway.gateway.routing.router import Candidate, Plan, candidate_of
 
@@ -20,9 +21,13 @@ MODEL = Model(
 )  # fmt: skip
 
 
+OTHER = msgspec.structs.replace(MODEL, id=ModelId("other"))
+
+
 def candidate(name: str) -> Candidate:
+    """A channel by its letter; a capital one serves a fallback model."""
     channel = Channel(id=ChannelId(name), provider="openai", base_url=f"http://{name}.test")
-    return candidate_of(channel, PROVIDERS["openai"], MODEL, "m")
+    return candidate_of(channel, PROVIDERS["openai"], OTHER if name.isupper() else MODEL, "m")
 
 
 @pytest.mark.parametrize(
@@ -39,6 +44,9 @@ def candidate(name: str) -> Candidate:
         ("aa", "sn", "aa"),
         ("aab", "wmn", "aab"),
         ("abcdefgh", "nnnnnn", "abcdef"),
+        ("aB", "wn", "a"),
+        ("abC", "wwn", "ab"),
+        ("abC", "nwn", "abC"),
     ],
 )
 def test_attempts_follow_the_plan(channels: str, faults: str, tried: str) -> None:

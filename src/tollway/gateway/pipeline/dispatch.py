@@ -123,6 +123,8 @@ def attempts(plan: Plan, faults: list[Fault]) -> Iterator[Candidate]:
     for number, candidate in enumerate(plan.candidates):
         if candidate.channel.id in failed or not left:
             continue
+        if candidate.model is not plan.model and faults and all(isinstance(fault, CannotSay) for fault in faults):
+            return  # the caller's own request is at fault: no other model may answer in its place
         left -= 1
         yield candidate
         fault = faults[-1]
