@@ -25,9 +25,9 @@ from tollway.gateway.metering.vocabulary import of_family, of_model
 
 BOUND_OVERHEAD = 512
 """Tokens a provider may add that no byte of the body accounts for: frames, and Claude's 346 when tools are given."""
-SAMPLE = 4096
+SAMPLE = 1536
 """Characters a tally keeps and counts exactly."""
-_FOLD_AT = 512
+_FOLD_AT = 256
 """Characters in loose pieces before they are joined."""
 
 _json = msgspec.json.Encoder().encode

@@ -23,10 +23,12 @@ def stream_type(call: Call) -> Lines:
 def head_lines(call: Call, candidate: Candidate, kind: Lines, dropped: tuple[str, ...], held: int, left: int) -> Lines:
     """Response headers; `kind` says what the body is, `held` and `left` are nano-dollars."""
     name = call.id.encode()
+    ids: Lines = ((b"x-request-id", name),)
+    if call.dialect.family == "anthropic":
+        ids += ((b"request-id", name),)  # where the vendor's SDK looks for it
     lines = (
         *kind,
-        (b"x-request-id", name),
-        (b"request-id", name),
+        *ids,
         *candidate.said_by,
         (b"x-tollway-hold", b"%.6f" % credits_of(held)),
         (b"x-tollway-credits-remaining", b"%.6f" % credits_of(left)),

@@ -1,6 +1,6 @@
 """From a call and a candidate to the bytes that go to the provider."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
@@ -8,14 +8,14 @@ from tollway.core.chat import ChatRequest
 from tollway.core.errors import BadRequest, Fault, Remedy, Unsupported
 from tollway.gateway.dialect import Body, Edits, Target, Written, close_body
 from tollway.gateway.pipeline.call import Call
+from tollway.gateway.pipeline.caller_words import CallerWords
 from tollway.gateway.routing.router import Candidate
 from tollway.kit.http1.wire import Outbound
 
 _NOTHING_WRITTEN = Written({})
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A request ready to send, and what has to be remembered of how it was made."""
 
     outbound: Outbound
@@ -44,7 +44,8 @@ def prepare(call: Call, candidate: Candidate, output_limit: int | None) -> Prepa
         body = written.body
     said = provider.accent(body, target)
     if said is not body:
-        dropped += provider.drops(body, target)
+        removed = provider.drops(body, target)
+        dropped += removed if passthrough else _words(call).removed(removed, provider.dialect)
     named = tuple(dict.fromkeys(dropped))
     return Prepared(_outbound(call, candidate, said, passthrough), passthrough, written, named)
 
@@ -68,8 +69,13 @@ def _translated(call: Call, candidate: Candidate, target: Target, edits: Edits) 
     try:
         written = candidate.provider.dialect.write_request(msgspec.structs.replace(request, **changes), target)
     except Unsupported as error:
-        raise CannotSay(error) from error
-    return written, request.leftover + vain + written.dropped
+        raise CannotSay(_words(call).refusal(error)) from error
+    dropped = request.leftover + vain + written.dropped
+    return written, _words(call).dropped(dropped) if dropped else ()
+
+
+def _words(call: Call) -> CallerWords:
+    return CallerWords(call.dialect, call.body, call.request())
 
 
 def _without_logprobs(request: ChatRequest) -> tuple[ChatRequest, tuple[str, ...]]:
