@@ -26,6 +26,7 @@ FROM_ANTHROPIC: dict[str, Any] = {"system": CACHED, "extra_body": {"top_k": 5}}
 FROM_GEMINI: dict[str, Any] = {
     "top_k": 5, "seed": 7, "presence_penalty": 0.5, "frequency_penalty": 0.5, "safety_settings": [SAFE],
 }  # fmt: skip
+G_PENALTIES = {"generationConfig.presencePenalty", "generationConfig.frequencyPenalty"}
 ROWS = [
     ("openai", "gpt-5-mini", FROM_OPENAI, NO_DIALS | {"temperature"}),  # the vendor's own rule for models that reason
     ("openai", "claude-haiku", FROM_OPENAI, NO_DIALS | {"seed", "verbosity"}),
@@ -33,8 +34,8 @@ ROWS = [
     ("anthropic", "gpt-5-mini", FROM_ANTHROPIC, {"top_k", "cache_control"}),
     ("anthropic", "claude-haiku", FROM_ANTHROPIC, set()),
     ("anthropic", "gemini-3-flash", FROM_ANTHROPIC, {"cache_control"}),
-    ("gemini", "gpt-5-mini", FROM_GEMINI, {"top_k", "presence_penalty", "frequency_penalty", "safety_settings"}),
-    ("gemini", "claude-haiku", FROM_GEMINI, {"seed", "presence_penalty", "frequency_penalty", "safety"}),
+    ("gemini", "gpt-5-mini", FROM_GEMINI, {*G_PENALTIES, "generationConfig.topK", "safetySettings"}),
+    ("gemini", "claude-haiku", FROM_GEMINI, {*G_PENALTIES, "generationConfig.seed", "safetySettings"}),
     ("gemini", "gemini-3-flash", FROM_GEMINI, set()),
 ]
 
@@ -56,7 +57,7 @@ def test_more_stop_sequences_than_the_other_side_takes_are_named(table: Table, m
     talk = table.talk("anthropic", model, stop=[f"stop {at}" for at in range(7)])
     heard = talk.say("hello")
     most = {"gpt-5-mini": 4, "gemini-3-flash": 5}[model]
-    assert heard.dropped == [f"stop[{most}:]"]
+    assert heard.dropped == [f"stop_sequences[{most}:]"]
     assert stops(talk.vendor, talk.asked.json) == [f"stop {at}" for at in range(most)]
 
 
@@ -80,7 +81,7 @@ def test_several_answers_of_claude_are_refused_by_name(only_claude: Table, way: 
     with pytest.raises(errors.ClientError) as said:
         only_claude.talk("gemini", "claude-haiku", way, answers=2).say("hello")
     assert said.value.code == 400
-    assert "Claude models give one answer at a time" in str(said.value)
+    assert "generationConfig.candidateCount: Claude models give one answer at a time" in str(said.value)
 
 
 @pytest.mark.parametrize("way", [WHOLE, STREAM])
@@ -90,7 +91,7 @@ def test_sound_for_claude_is_refused_by_its_place(only_claude: Table, way: str) 
     assert told.value.param == "messages[0].content[1]"
     with pytest.raises(errors.ClientError) as said:
         only_claude.talk("gemini", "claude-haiku", way).say("listen", SOUND)
-    assert "Claude models take no audio" in str(said.value)
+    assert "contents[0].parts[1]: Claude models take no audio" in str(said.value)
     assert said.value.code == 400
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from tollway.core.media import Media
+from tollway.core.places import NOWHERE, Places
 
 
 class Role(enum.Enum):
@@ -230,3 +231,5 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     """OpenAI prompt_cache_key."""
     leftover: tuple[str, ...] = ()
     """Top-level fields the canonical form has no word for, named so that dropping them is said aloud."""
+    places: Places = NOWHERE
+    """Where messages, parts and tools stood in the caller's body, to name them in his words."""

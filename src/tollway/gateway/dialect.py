@@ -195,6 +195,9 @@ def _b64(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
+Words = Mapping[str, str | tuple[str, ...]]
+"""Canonical field → its path in a dialect's body (`max_output` → `generationConfig.maxOutputTokens`); several where
+the dialect has several spellings, the usual one first. A field that is missing goes by its canonical name."""
 PathArgs = Mapping[str, str]
 """What the path said: Gemini's `model` and `action`."""
 
@@ -230,6 +233,8 @@ class Dialect:
     content_type: bytes = b"text/event-stream; charset=utf-8"
     media_markers: tuple[bytes, ...] = field(default=())
     """Byte strings one of which occurs in any body that holds media."""
+    words: Words = field(default_factory=dict)
+    """What this dialect calls the canonical form's fields, for refusals and `x-tollway-dropped`."""
     passes: tuple[bytes, ...] = field(default=())
     """Request headers that go on unchanged when both sides speak this dialect (`anthropic-beta`)."""
     reframer: Callable[[Voice], Reframer | None] = lambda voice: None

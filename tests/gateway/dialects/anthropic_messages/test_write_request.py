@@ -270,7 +270,7 @@ def test_media(media: Media, block: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("fields", "place"),
     [
-        ({"answers": 2}, "n"),
+        ({"answers": 2}, "answers"),
         ({"modalities": ("text", "audio")}, "modalities"),
         ({"tools": (Tool(name="code", kind=ToolKind.SERVER, family="openai"),)}, "tools[0]"),
     ],

@@ -6,6 +6,7 @@ from tollway.gateway.dialects.anthropic_messages.error import read_error, write_
 from tollway.gateway.dialects.anthropic_messages.reply import glance, read_reply, write_count, write_reply
 from tollway.gateway.dialects.anthropic_messages.request import (
     MEDIA_MARKERS,
+    WORDS,
     edit_request,
     envelope,
     read_request,
@@ -28,6 +29,7 @@ dialect = Dialect(
     read_error=read_error,
     write_error=write_error,
     media_markers=MEDIA_MARKERS,
+    words=WORDS,
     widens_limit=True,
     passes=(b"anthropic-beta",),
     write_count=write_count,

@@ -13,9 +13,9 @@ from tollway.gateway.dialects.anthropic_messages.seals import MARK, foreign
 from tollway.gateway.dialects.anthropic_messages.suffix import split_suffix
 from tollway.gateway.dialects.anthropic_messages.thinking import adaptive_config, budgeted, effort_word
 from tollway.gateway.dialects.anthropic_messages.traits import traits_of
-from tollway.gateway.dialects.anthropic_messages.understand import bytes_of, read_request
+from tollway.gateway.dialects.anthropic_messages.understand import WORDS, bytes_of, read_request
 
-__all__ = ["MEDIA_MARKERS", "edit_request", "envelope", "read_request", "write_request"]
+__all__ = ["MEDIA_MARKERS", "WORDS", "edit_request", "envelope", "read_request", "write_request"]
 
 _ESCAPED_LETTER = b"\\u00"
 """A letter written as an escape, behind which a word could hide."""

@@ -55,7 +55,7 @@ def write_request(request: ChatRequest, target: Target) -> Written:
 
 def _refuse(request: ChatRequest) -> None:
     if request.answers is not None and request.answers > 1:
-        raise Unsupported("n: Claude models give one answer at a time", field="n")
+        raise Unsupported("answers: Claude models give one answer at a time", field="answers")
     for kind in request.modalities or ():
         if kind != "text":
             raise Unsupported(f"modalities: Claude models answer in text, not {kind}", field="modalities")
@@ -75,7 +75,7 @@ def _write_tools(request: ChatRequest, body: Body, traits: Traits, turns: Turns)
     if choice:
         body["tool_choice"] = choice
     if any(tool.strict and tool.kind is ToolKind.FUNCTION for tool in request.tools) and not traits.structured:
-        turns.dropped.add("strict")
+        turns.dropped.add("tools.strict")
 
 
 def _write_thinking(thinking: Thinking | None, target: Target, body: Body, traits: Traits, turns: Turns) -> None:

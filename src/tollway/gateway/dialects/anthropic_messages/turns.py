@@ -34,11 +34,13 @@ def write_turns(messages: tuple[Message, ...]) -> Turns:
     leading = True
     for number, message in enumerate(messages):
         if message.name:
-            turns.dropped.add("name")
+            turns.dropped.add("messages.name")
         leading = leading and message.role in _INSTRUCTIONS
         at = f"messages[{number}].content"
         if leading:
-            turns.system += [block for part in message.parts if (block := _instruction(part, at))]
+            turns.system += [
+                block for n, part in enumerate(message.parts) if (block := _instruction(part, f"{at}[{n}]"))
+            ]
         else:
             _append(turns, message, at)
     if not turns.messages or turns.messages[0]["role"] != "user":
@@ -72,7 +74,11 @@ def _append(turns: Turns, message: Message, at: str) -> None:
     blocks = [
         block
         for number, part in enumerate(message.parts)
-        if (block := _instruction(part, at, wrap) if wrap else _block(part, f"{at}[{number}]", role, turns))
+        if (
+            block := _instruction(part, f"{at}[{number}]", wrap)
+            if wrap
+            else _block(part, f"{at}[{number}]", role, turns)
+        )
     ]
     if not blocks:
         return

@@ -3,13 +3,38 @@
 from typing import Any
 
 from tollway.core.chat import ChatRequest, Effort, OutputFormat, Sampling, Thinking
-from tollway.gateway.dialect import Target
+from tollway.gateway.dialect import Target, Words
 from tollway.gateway.dialects.gemini.schema import clean, lowered
 from tollway.gateway.dialects.gemini.spelling import fields, flag, items, number, text, texts, whole, wrong
 from tollway.gateway.dialects.gemini.thinking import read_thinking, write_thinking
 
 PATH = "generationConfig"
 MOST_STOPS = 5
+WORDS: Words = {
+    "max_output": f"{PATH}.maxOutputTokens",
+    "answers": f"{PATH}.candidateCount",
+    "temperature": f"{PATH}.temperature",
+    "top_p": f"{PATH}.topP",
+    "top_k": f"{PATH}.topK",
+    "seed": f"{PATH}.seed",
+    "presence_penalty": f"{PATH}.presencePenalty",
+    "frequency_penalty": f"{PATH}.frequencyPenalty",
+    "stop": f"{PATH}.stopSequences",
+    "logprobs": f"{PATH}.responseLogprobs",
+    "top_logprobs": f"{PATH}.logprobs",
+    "output_format": f"{PATH}.responseMimeType",
+    "output_format.schema": (f"{PATH}.responseSchema", f"{PATH}.responseJsonSchema"),
+    "thinking": f"{PATH}.thinkingConfig",
+    "modalities": f"{PATH}.responseModalities",
+    "audio_voice": f"{PATH}.speechConfig",
+    "image_config": f"{PATH}.imageConfig",
+    "messages": "contents",
+    "reasoning": "contents.parts.thought",
+    "tool_choice": "toolConfig.functionCallingConfig",
+    "schema": "parameters",
+    "safety": "safetySettings",
+    "service_tier": "serviceTier",
+}
 _JSON = "application/json"
 _NUMBERS = {
     "temperature": "temperature",
@@ -109,7 +134,7 @@ def write_generation(request: ChatRequest, target: Target, dropped: list[str]) -
     if request.output_format is not None:
         config["responseMimeType"] = _JSON
         if request.output_format.schema is not None:
-            config["responseSchema"] = clean(request.output_format.schema, "response_format.schema")
+            config["responseSchema"] = clean(request.output_format.schema, "output_format.schema")
     if request.thinking is not None:
         thinking = _write_thinking(request.thinking, target, dropped)
         if thinking:

@@ -6,6 +6,7 @@ import msgspec
 
 from tollway.core.chat import Message, Part, Raw, Reasoning, Role, Text, ToolCall, ToolResult
 from tollway.core.media import Media
+from tollway.core.places import Noted
 from tollway.gateway.dialect import Opaque
 from tollway.gateway.dialects.gemini.joined import joined
 from tollway.gateway.dialects.gemini.media import read_file, read_inline
@@ -37,6 +38,8 @@ class ContentsReader:
 
     def __init__(self, opaque: Opaque | None) -> None:
         self.leftover: dict[str, None] = {}
+        self.noted: list[Noted] = []
+        """Where each message and part stands."""
         self._opaque = opaque
         self._made = 0
         self._ids: set[str] = set()
@@ -50,7 +53,9 @@ class ContentsReader:
             content = {"parts": [{"text": item}]} if isinstance(item, str) else fields(item, path)
             if "parts" not in content and ("text" in content or "inlineData" in content):
                 content = {"parts": [content]}  # a part where a content was due, as the SDKs allow
-            messages += self._turn(content, path)
+            turns = self._turn(content, path)
+            self.noted += [(turn, path) for turn in turns]
+            messages += turns
         return joined(messages)
 
     def _turn(self, content: dict[str, Any], path: str) -> list[Message]:
@@ -65,6 +70,7 @@ class ContentsReader:
         for at, item in enumerate(given):
             here = f"{path}.parts[{at}]"
             part = self._part({"text": item} if isinstance(item, str) else fields(item, here), here)
+            self.noted.append((part, here))
             speaker = Role.TOOL if isinstance(part, ToolResult) else role
             if messages and messages[-1].role is speaker:
                 messages[-1] = Message(speaker, (*messages[-1].parts, part))
@@ -120,6 +126,7 @@ class ContentsReader:
             media = _media(fields(item, here), here)
             if media is None:
                 raise wrong(here, "holds neither inlineData nor fileData")
+            self.noted.append((media, here))
             parts.append(media)
         return ToolResult(call_id, tuple(parts), name=name or None, is_error=is_error)
 

@@ -6,6 +6,7 @@ import msgspec
 
 from tollway.core.chat import ChatRequest
 from tollway.core.errors import BadRequest
+from tollway.core.places import Places
 from tollway.gateway.dialect import Body, Edits, Envelope, Opaque, PathArgs, Target, Written, plain
 from tollway.gateway.dialects.gemini.generation import read_generation, write_generation
 from tollway.gateway.dialects.gemini.read_contents import ContentsReader, read_system
@@ -111,6 +112,7 @@ def read_request(body: Body, envelope: Envelope, opaque: Opaque) -> ChatRequest:
         raise wrong("contents", "contents are required")
     if "systemInstruction" in given:
         messages = (read_system(given["systemInstruction"]), *messages)
+        reader.noted.append((messages[0], "systemInstruction"))
     told = read_generation(given.get("generationConfig", {}))
     if "serviceTier" in given:
         told["service_tier"] = text(given["serviceTier"], "serviceTier").lower()
@@ -119,11 +121,12 @@ def read_request(body: Body, envelope: Envelope, opaque: Opaque) -> ChatRequest:
     return ChatRequest(
         model=envelope.model or "",
         messages=messages,
-        tools=read_tools(given.get("tools", [])),
+        tools=read_tools(given.get("tools", []), reader.noted),
         tool_choice=read_choice(given["toolConfig"]) if "toolConfig" in given else None,
         stream=envelope.stream,
         safety=tuple(items(given.get("safetySettings", []), "safetySettings")),
         leftover=(*leftover, *unknown),
+        places=Places(reader.noted),
         **told,
     )
 

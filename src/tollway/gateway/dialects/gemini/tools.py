@@ -6,6 +6,7 @@ from typing import Any
 
 from tollway.core.chat import ChatRequest, ChoiceMode, Tool, ToolChoice, ToolKind
 from tollway.core.errors import Unsupported
+from tollway.core.places import Noted
 from tollway.gateway.dialects.gemini.schema import clean, lowered
 from tollway.gateway.dialects.gemini.seals import FAMILY
 from tollway.gateway.dialects.gemini.spelling import fields, items, text, texts, wrong
@@ -18,22 +19,27 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}")
 _FREE_TEXT = {"type": "OBJECT", "properties": {"input": {"type": "STRING"}}, "required": ["input"]}
 
 
-def read_tools(value: Any, path: str = "tools") -> tuple[Tool, ...]:
-    """Function declarations as function tools, anything else as the server tool it is."""
-    found: list[Tool] = []
-    for at, item in enumerate(items(value, path)):
-        here = f"{path}[{at}]"
-        for name, settings in fields(item, here).items():
+def read_tools(value: Any, noted: list[Noted]) -> tuple[Tool, ...]:
+    """Function declarations as function tools, anything else as the server tool it is; each place is noted."""
+    found: list[tuple[Tool, str]] = []
+    for at, item in enumerate(items(value, "tools")):
+        for name, settings in fields(item, f"tools[{at}]").items():
+            here = f"tools[{at}].{name}"
             if name == "functionDeclarations":
-                declared = enumerate(items(settings, f"{here}.{name}"))
-                found += [_read_function(each, f"{here}.{name}[{nth}]") for nth, each in declared]
-            elif name in _SEARCH_TOOLS:
-                found.append(Tool(name=WEB_SEARCH, kind=ToolKind.SERVER, settings=_read_search(settings)))
-            elif not isinstance(settings, dict):
-                raise wrong(f"{here}.{name}", "must be an object")
+                declared = enumerate(items(settings, here))
+                found += [(_read_function(each, f"{here}[{nth}]"), f"{here}[{nth}]") for nth, each in declared]
             else:
-                found.append(Tool(name=name, kind=ToolKind.SERVER, family=FAMILY, settings=settings or None))
-    return tuple(found)
+                found.append((_read_built_in(name, settings, here), here))
+    noted += found
+    return tuple(tool for tool, _ in found)
+
+
+def _read_built_in(name: str, settings: Any, path: str) -> Tool:
+    if name in _SEARCH_TOOLS:
+        return Tool(name=WEB_SEARCH, kind=ToolKind.SERVER, settings=_read_search(settings))
+    if not isinstance(settings, dict):
+        raise wrong(path, "must be an object")
+    return Tool(name=name, kind=ToolKind.SERVER, family=FAMILY, settings=settings or None)
 
 
 def _read_search(settings: Any) -> dict[str, Any] | None:
@@ -117,7 +123,7 @@ def _write_function(tool: Tool, path: str, names: ToolNames, dropped: list[str])
     if tool.cache:
         dropped.append("cache_control")
     if tool.schema:
-        parameters = clean(tool.schema, f"{path}.parameters")
+        parameters = clean(tool.schema, f"{path}.schema")
         if parameters.get("properties") or parameters.get("type") != "OBJECT":
             declared["parameters"] = parameters
     return declared
@@ -130,7 +136,8 @@ def _write_server(tool: Tool, path: str, dropped: list[str]) -> dict[str, Any]:
         raise Unsupported(f"{path}: Gemini has no tool {tool.name}", field=path)
     settings = tool.settings or {}
     if settings.get("allowed_domains"):
-        raise Unsupported(f"{path}: Gemini cannot limit web search to domains", field=f"{path}.allowed_domains")
+        path = f"{path}.allowed_domains"
+        raise Unsupported(f"{path}: Gemini cannot limit web search to domains", field=path)
     dropped += [f"web_search.{name}" for name in settings if name not in ("allowed_domains", "blocked_domains")]
     domains = settings.get("blocked_domains")
     return {"googleSearch": {"excludeDomains": domains} if domains else {}}

@@ -158,7 +158,8 @@ class ContentsWriter:
         told = "".join(item.text for item in part.parts if isinstance(item, Text))
         answer: WirePart = {"id": part.call_id, "name": self._names.write(name)}
         answer["response"] = {"error": told} if part.is_error else result_object(told)
-        media = [write_media(item, path) for item in part.parts if isinstance(item, Media)]
+        numbered = enumerate(part.parts)
+        media = [write_media(item, f"{path}.parts[{at}]") for at, item in numbered if isinstance(item, Media)]
         inline = [item for item in media if "inlineData" in item] if self._sealed else []
         if inline:
             answer["parts"] = inline

@@ -6,7 +6,7 @@ from tollway.core.errors import Unsupported
 from tollway.gateway.dialect import Dialect
 from tollway.gateway.dialects.hub.error import write_error
 from tollway.gateway.dialects.hub.reply import write_reply
-from tollway.gateway.dialects.hub.request import envelope, read_request
+from tollway.gateway.dialects.hub.request import WORDS, envelope, read_request
 from tollway.gateway.dialects.hub.stream import HubEncoder
 
 
@@ -29,5 +29,6 @@ dialect = Dialect(
     read_error=_one_way,
     write_error=write_error,
     media_markers=(b'"image"',),
+    words=WORDS,
     one_way=True,
 )

@@ -8,6 +8,7 @@ import msgspec
 from tollway.core.chat import Message, Part, Reasoning, Role, Text, ToolCall, ToolResult
 from tollway.core.errors import BadRequest
 from tollway.core.media import Media, MediaKind
+from tollway.core.places import Noted, numbered
 
 _ROLES = {role.value: role for role in (Role.SYSTEM, Role.USER, Role.ASSISTANT, Role.TOOL)}
 
@@ -45,8 +46,14 @@ class Turn(msgspec.Struct):
     is_error: bool | None = None
 
 
-def read_turn(turn: Turn, at: str) -> list[Message]:
+def read_turn(turn: Turn, at: str, noted: list[Noted]) -> list[Message]:
     """The turn as canonical messages: tool results of a user's turn become a turn of their own, before it."""
+    said = _read_turn(turn, at, noted)
+    noted += [(message, at) for message in said]
+    return said
+
+
+def _read_turn(turn: Turn, at: str, noted: list[Noted]) -> list[Message]:
     role = _ROLES.get(turn.role)
     if role is None:
         raise BadRequest(f"{at}.role: must be system, user, assistant or tool", field=f"{at}.role")
@@ -54,12 +61,16 @@ def read_turn(turn: Turn, at: str) -> list[Message]:
         if not turn.tool_use_id:
             raise BadRequest(f"{at}.tool_use_id: required for the role `tool`", field=f"{at}.tool_use_id")
         parts = _result_parts(turn.content, f"{at}.content")
+        noted += numbered(parts, f"{at}.content")
         return [Message(role, (ToolResult(turn.tool_use_id, parts, is_error=bool(turn.is_error)),))]
     if turn.content is None:
         raise BadRequest(f"{at}.content: required", field=f"{at}.content")
     if isinstance(turn.content, str):
         return [Message(role, (Text(turn.content),))]
     parts_ = [_part(block, role, f"{at}.content[{index}]") for index, block in enumerate(turn.content)]
+    noted += numbered(parts_, f"{at}.content")
+    for number, part in enumerate(parts_):
+        noted += numbered(part.parts, f"{at}.content[{number}].content") if isinstance(part, ToolResult) else ()
     results = tuple(part for part in parts_ if isinstance(part, ToolResult))
     rest = tuple(part for part in parts_ if not isinstance(part, ToolResult))
     said = [Message(Role.TOOL, results)] if results else []

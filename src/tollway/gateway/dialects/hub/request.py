@@ -6,13 +6,21 @@ import msgspec
 
 from tollway.core.chat import ChatRequest, Effort, Message, Role, Sampling, Text, Thinking, Tool
 from tollway.core.errors import BadRequest
-from tollway.gateway.dialect import Body, Envelope, Opaque, PathArgs, plain
+from tollway.core.places import Noted, Places, numbered
+from tollway.gateway.dialect import Body, Envelope, Opaque, PathArgs, Words, plain
 from tollway.gateway.dialects.hub.blocks import Turn, read_turn
 
 T = TypeVar("T")
 
 TEMPERATURE = 0.7
 """What the hub's contract promises when the caller names none."""
+WORDS: Words = {
+    "max_output": "max_tokens",
+    "output_format": "output_format",
+    "thinking": "enable_thinking",
+    "reasoning": "messages.content.thinking",
+    "schema": "input_schema",
+}
 _TEXT_EVENTS = ("text", "chunk")
 
 
@@ -43,17 +51,21 @@ def envelope(body: Body, path: PathArgs) -> Envelope:
 def read_request(body: Body, envelope: Envelope, opaque: Opaque) -> ChatRequest:
     """Understand. Unknown fields are ignored, as the hub's contract says."""
     system = _field(body, "system", str)
-    messages, outvoted = _messages(body, system)
+    noted: list[Noted] = []
+    messages, outvoted = _messages(body, system, noted)
+    tools = _tools(body)
+    noted += numbered(tools, "tools")
     thinking = _field(body, "enable_thinking", bool)
     return ChatRequest(
         model=envelope.model or "",
         messages=messages,
-        tools=_tools(body),
+        tools=tools,
         sampling=Sampling(temperature=_temperature(body, bool(thinking))),
         max_output=envelope.max_output,
         stream=envelope.stream,
         thinking=Thinking(effort=Effort.MEDIUM, visible=True) if thinking else None,
         leftover=outvoted + (("session_id",) if _field(body, "session_id", str) else ()),
+        places=Places(noted),
     )
 
 
@@ -81,17 +93,18 @@ def _tools(body: Body) -> tuple[Tool, ...]:
     return tuple(Tool(name=tool.name, description=tool.description, schema=tool.input_schema) for tool in tools)
 
 
-def _messages(body: Body, system: str | None) -> tuple[tuple[Message, ...], tuple[str, ...]]:
+def _messages(body: Body, system: str | None, noted: list[Noted]) -> tuple[tuple[Message, ...], tuple[str, ...]]:
     turns = _field(body, "messages", list[Turn])
     if not turns:
         raise BadRequest("messages: at least one message is required", field="messages")
     said: list[Message] = [Message(Role.SYSTEM, (Text(system),))] if system else []
+    noted += [(message, "system") for message in said]
     outvoted: list[str] = []
     for index, turn in enumerate(turns):
         if system and turn.role == "system":
             outvoted.append(f"messages[{index}]")  # the field wins over a system turn
         else:
-            said += read_turn(turn, f"messages[{index}]")
+            said += read_turn(turn, f"messages[{index}]", noted)
     if all(message.role is Role.SYSTEM for message in said):
         raise BadRequest("messages: someone has to say something to the model", field="messages")
     return tuple(said), tuple(outvoted)

@@ -1,6 +1,7 @@
 """Content parts: text, pictures, sounds, films and files, in both directions (relay.md 6.19)."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from tollway.core.chat import Part, Raw, Refusal, Text
@@ -9,6 +10,8 @@ from tollway.core.media import Media, MediaKind
 from tollway.gateway.dialects.openai_chat.fields import an_object, text, text_or_none, wrong
 from tollway.gateway.dialects.openai_chat.upstreams import Habits
 
+Piece = tuple[Part, str]
+"""A part and its path in the canonical question."""
 _AUDIO_MIME = {"mp3": "audio/mpeg", "wav": "audio/wav"}
 _AUDIO_FORMAT = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "audio/x-wav": "wav", "audio/wave": "wav"}
 _MIME_BY_NAME = {"pdf": "application/pdf", "txt": "text/plain", "md": "text/markdown", "csv": "text/csv"}
@@ -114,14 +117,14 @@ def _read_file(value: Any, path: str, cache: str | None) -> Media:
     return Media(kind=MediaKind.FILE, mime=mime, data=data, name=name, cache=cache)
 
 
-def write_content(parts: tuple[Part, ...] | list[Part], path: str, habits: Habits) -> str | list[dict[str, Any]]:
+def write_content(pieces: Sequence[Piece], habits: Habits) -> str | list[dict[str, Any]]:
     """`content` from parts: a plain string when it is one. Raises Unsupported for what the wire cannot carry."""
-    if not parts:
+    if not pieces:
         return ""
-    only = parts[0]
-    if len(parts) == 1 and isinstance(only, Text) and not (habits.cache_control and only.cache):
+    only = pieces[0][0]
+    if len(pieces) == 1 and isinstance(only, Text) and not (habits.cache_control and only.cache):
         return only.text
-    return [write_part(part, f"{path}[{index}]", habits) for index, part in enumerate(parts)]
+    return [write_part(part, path, habits) for part, path in pieces]
 
 
 def write_part(part: Part, path: str, habits: Habits) -> dict[str, Any]:

@@ -6,7 +6,8 @@ import msgspec
 
 from tollway.core.chat import ChatRequest
 from tollway.core.errors import BadRequest
-from tollway.gateway.dialect import Body, Edits, Envelope, Opaque, PathArgs, plain
+from tollway.core.places import Noted, Places
+from tollway.gateway.dialect import Body, Edits, Envelope, Opaque, PathArgs, Words, plain
 from tollway.gateway.dialects.openai_chat.dials import read_format, read_modalities, read_sampling, read_voice
 from tollway.gateway.dialects.openai_chat.fields import flag_or_none, object_or_none, text_or_none, wrong
 from tollway.gateway.dialects.openai_chat.thinking import read_thinking
@@ -26,6 +27,27 @@ _KNOWN = frozenset(
         *("metadata", "store", "service_tier", "prompt_cache_key"),
     )
 )
+WORDS: Words = {
+    "max_output": ("max_tokens", "max_completion_tokens"),
+    "answers": "n",
+    "output_format": "response_format",
+    "output_format.schema": "response_format.json_schema.schema",
+    "thinking": ("reasoning_effort", "reasoning", "extra_body.google.thinking_config"),
+    "reasoning": "messages.reasoning_content",
+    "audio_voice": "audio.voice",
+    "audio_format": "audio.format",
+    "image_config": ("image_config", "extra_body.google.image_config"),
+    "parallel_tools": "parallel_tool_calls",
+    "tool_choice": ("tool_choice", "function_call"),
+    "tools": ("tools", "functions"),
+    "schema": "parameters",
+    "tools.strict": "tools.function.strict",
+    "tools.format": "tools.custom.format",
+    "web_search.context_size": "web_search_options.search_context_size",
+    "web_search.user_location": "web_search_options.user_location",
+    "user": ("user", "safety_identifier"),
+    "cache_key": "prompt_cache_key",
+}
 _WORDS = frozenset({"text", "refusal"})
 _BRACKET = ord("[")
 
@@ -161,7 +183,8 @@ def _lower(body: Body, most: int) -> None:
 
 def read_request(body: Body, seen: Envelope, opaque: Opaque) -> ChatRequest:
     """The canonical question. Raises BadRequest naming the place of whatever is wrong."""
-    tools = read_tools(plain(body, "tools"), plain(body, "functions"), plain(body, "web_search_options"))
+    noted: list[Noted] = []
+    tools = read_tools(plain(body, "tools"), plain(body, "functions"), plain(body, "web_search_options"), noted)
     choice, allowed = read_choice(plain(body, "tool_choice"), plain(body, "function_call"))
     if allowed is not None:
         tools = tuple(tool for tool in tools if tool.name in allowed)
@@ -170,7 +193,7 @@ def read_request(body: Body, seen: Envelope, opaque: Opaque) -> ChatRequest:
     identifier = text_or_none(plain(body, "safety_identifier"), "safety_identifier")
     return ChatRequest(
         model=seen.model or "",
-        messages=read_messages(plain(body, "messages"), opaque),
+        messages=read_messages(plain(body, "messages"), opaque, noted),
         tools=tools,
         tool_choice=choice,
         parallel_tools=flag_or_none(plain(body, "parallel_tool_calls"), "parallel_tool_calls"),
@@ -192,6 +215,7 @@ def read_request(body: Body, seen: Envelope, opaque: Opaque) -> ChatRequest:
         service_tier=text_or_none(plain(body, "service_tier"), "service_tier"),
         cache_key=text_or_none(plain(body, "prompt_cache_key"), "prompt_cache_key"),
         leftover=tuple(name for name in body if name not in _KNOWN and plain(body, name) is not None),
+        places=Places(noted),
     )
 
 

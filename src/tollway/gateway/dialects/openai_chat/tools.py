@@ -4,6 +4,7 @@ from typing import Any
 
 from tollway.core.chat import ChoiceMode, Tool, ToolChoice, ToolKind
 from tollway.core.errors import BadRequest, Unsupported
+from tollway.core.places import Noted
 from tollway.gateway.dialects.openai_chat.fields import (
     a_list,
     an_object,
@@ -20,14 +21,18 @@ _MODES = {"auto": ChoiceMode.AUTO, "required": ChoiceMode.REQUIRED, "none": Choi
 WEB_SEARCH = "web_search"
 
 
-def read_tools(tools: Any, functions: Any, search: Any) -> tuple[Tool, ...]:
-    """`tools`, legacy `functions` and `web_search_options` as one list."""
-    found = [_read_tool(tool, f"tools[{index}]") for index, tool in enumerate(_listed(tools, "tools"))]
+def read_tools(tools: Any, functions: Any, search: Any, noted: list[Noted]) -> tuple[Tool, ...]:
+    """`tools`, legacy `functions` and `web_search_options` as one list; the place of each is noted."""
+    found: list[tuple[Tool, str]] = []
+    for index, wire in enumerate(_listed(tools, "tools")):
+        tool = _read_tool(wire, f"tools[{index}]")
+        found.append((tool, f"tools[{index}].{tool.kind.value}"))
     for index, function in enumerate(_listed(functions, "functions")):
-        found.append(_read_function(function, f"functions[{index}]", None))
+        found.append((_read_function(function, f"functions[{index}]", None), f"functions[{index}]"))
     if search is not None:
-        found.append(_read_search(search, "web_search_options"))
-    return tuple(found)
+        found.append((_read_search(search, "web_search_options"), "web_search_options"))
+    noted += found
+    return tuple(tool for tool, _ in found)
 
 
 def _listed(value: Any, path: str) -> list[Any]:

@@ -1,10 +1,12 @@
 """Messages understood: what callers of chat completions send as history."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from tollway.core.chat import Message, Part, Refusal, Role, Text, ToolCall, ToolKind, ToolResult
 from tollway.core.errors import BadRequest
 from tollway.core.media import Media, MediaKind
+from tollway.core.places import Noted, numbered
 from tollway.gateway.dialect import Opaque
 from tollway.gateway.dialects.openai_chat.fields import a_list, an_object, object_or_none, text, text_or_none, wrong
 from tollway.gateway.dialects.openai_chat.parts import cache_hint, read_content
@@ -20,8 +22,8 @@ _ROLES = {
 }
 
 
-def read_messages(value: Any, opaque: Opaque) -> tuple[Message, ...]:
-    """The whole conversation. Raises BadRequest naming the place."""
+def read_messages(value: Any, opaque: Opaque, noted: list[Noted]) -> tuple[Message, ...]:
+    """The whole conversation, its places noted. Raises BadRequest naming the place."""
     turns = a_list(value, "messages")
     if not turns:
         raise BadRequest("messages: at least one message is needed", field="messages")
@@ -36,32 +38,49 @@ def read_messages(value: Any, opaque: Opaque) -> tuple[Message, ...]:
             raise BadRequest(f"{path}.role: unknown role {role!r}", field=f"{path}.role")
         parts: tuple[Part, ...]
         if role == "assistant":
-            parts = _said_by_model(message, path, opaque, pending)
+            parts = _said_by_model(message, path, opaque, pending, noted)
             names |= {part.id: part.name for part in parts if isinstance(part, ToolCall)}
         elif role in ("tool", "function"):
-            parts = (_result(message, path, names, pending),)
+            result = _result(message, path, names, pending)
+            noted += _places(message, result.parts, path)
+            parts = (result,)
         else:
             if message.get("content") is None:
                 raise wrong(f"{path}.content", "a string or an array of parts")
             parts = read_content(message["content"], f"{path}.content")
+            noted += _places(message, parts, path)
         name = None if role in ("tool", "function") else text_or_none(message.get("name"), f"{path}.name")
         read.append(Message(_ROLES[role], parts, name))
+        noted.append((read[-1], path))
     return tuple(read)
 
 
-def _said_by_model(message: dict[str, Any], path: str, opaque: Opaque, pending: dict[str, str]) -> tuple[Part, ...]:
+def _places(message: dict[str, Any], parts: Sequence[Part], path: str) -> list[Noted]:
+    """A bare string is `content` itself, whatever was found in it."""
+    listed = isinstance(message.get("content"), list)
+    return numbered(parts, f"{path}.content") if listed else [(part, f"{path}.content") for part in parts]
+
+
+def _said_by_model(
+    message: dict[str, Any], path: str, opaque: Opaque, pending: dict[str, str], noted: list[Noted]
+) -> tuple[Part, ...]:
     told = text_or_none(message.get("reasoning_content", message.get("reasoning")), f"{path}.reasoning_content")
     details = seals(message.get("reasoning_details"), opaque)
     parts: list[Part] = list(thoughts(told or "", details))
-    parts += _signed_text(read_content(message.get("content"), f"{path}.content"), details)
+    content = read_content(message.get("content"), f"{path}.content")
+    noted += _places(message, content, path)
+    parts += _signed_text(content, details)
     refusal = text_or_none(message.get("refusal"), f"{path}.refusal")
     if refusal:
         parts.append(Refusal(refusal))
-    parts += _pictures(message.get("images"), f"{path}.images", parts)
+    pictures = _pictures(message.get("images"), f"{path}.images", parts)
+    noted += [(picture, f"{path}.images") for picture in pictures]
+    parts += pictures
     audio = object_or_none(message.get("audio"), f"{path}.audio")
     if audio is not None:
         audio_id = text(audio.get("id"), f"{path}.audio.id")
         parts.append(Media(kind=MediaKind.AUDIO, file_id=audio_id, file_family="openai"))
+        noted.append((parts[-1], f"{path}.audio"))
     parts += _calls(message, path, {seal.call_id: seal for seal in details if seal.call_id}, opaque)
     legacy = object_or_none(message.get("function_call"), f"{path}.function_call")
     if legacy is not None:

@@ -7,7 +7,7 @@ import msgspec
 from tollway.core.chat import Message, Part, Reasoning, Refusal, Role, Text, ToolCall, ToolKind, ToolResult
 from tollway.core.media import Media, MediaKind
 from tollway.gateway.dialects.openai_chat.names import call_id, speaker, tool_name
-from tollway.gateway.dialects.openai_chat.parts import write_content
+from tollway.gateway.dialects.openai_chat.parts import Piece, write_content
 from tollway.gateway.dialects.openai_chat.seals import Seal, detail
 from tollway.gateway.dialects.openai_chat.upstreams import Habits
 
@@ -20,40 +20,42 @@ class TurnWriter:
     def __init__(self, habits: Habits) -> None:
         self._habits = habits
         self._attached = 0
-        self._waiting: list[Part] = []
+        self._waiting: list[Piece] = []
         self.said: list[dict[str, Any]] = []
         self.dropped: set[str] = set()
 
     def write(self, messages: tuple[Message, ...]) -> list[dict[str, Any]]:
         """`messages`. Raises Unsupported naming a part that cannot be said."""
         for index, message in enumerate(messages):
-            path = f"messages[{index}]"
-            results = [part for part in message.parts if isinstance(part, ToolResult)]
-            for result in results:
-                self._result(result, path)
-            if message.role is Role.TOOL or (results and len(results) == len(message.parts)):
+            pieces = [(part, f"messages[{index}].content[{at}]") for at, part in enumerate(message.parts)]
+            rest: list[Piece] = []
+            for part, path in pieces:
+                if isinstance(part, ToolResult):
+                    self._result(part, path)
+                else:
+                    rest.append((part, path))
+            if message.role is Role.TOOL or (pieces and not rest):
                 continue
-            rest = tuple(part for part in message.parts if not isinstance(part, ToolResult))
             if message.role is Role.ASSISTANT:
-                self._flush(path)
-                self._assistant(message, path)
+                self._flush()
+                self._assistant(message, pieces)
             elif message.role is Role.USER:
-                parts, self._waiting = [*self._waiting, *rest], []
-                self._turn(message, parts, path)
+                rest, self._waiting = [*self._waiting, *rest], []
+                self._turn(message, rest)
             else:
-                self._flush(path)
-                self._turn(message, _one_text(rest), path)
-        self._flush("messages")
+                self._flush()
+                self._turn(message, _one_text(rest))
+        self._flush()
         return self.said
 
-    def _flush(self, path: str) -> None:
+    def _flush(self) -> None:
         """Attachments of tool results and answers follow in a user message, once no more results can come."""
         if self._waiting:
             waiting, self._waiting = self._waiting, []
-            self.said.append({"role": "user", "content": self._content(waiting, path)})
+            self.said.append({"role": "user", "content": self._content(waiting)})
 
-    def _turn(self, message: Message, parts: list[Part], path: str) -> None:
-        turn: dict[str, Any] = {"role": message.role.value, "content": self._content(parts, path)}
+    def _turn(self, message: Message, pieces: list[Piece]) -> None:
+        turn: dict[str, Any] = {"role": message.role.value, "content": self._content(pieces)}
         self.said.append(self._named(turn, message))
 
     def _named(self, turn: dict[str, Any], message: Message) -> dict[str, Any]:
@@ -63,17 +65,17 @@ class TurnWriter:
             self.dropped.add("messages.name")
         return turn
 
-    def _content(self, parts: list[Part], path: str) -> str | list[dict[str, Any]]:
-        if not self._habits.cache_control and any(getattr(part, "cache", None) for part in parts):
+    def _content(self, pieces: list[Piece]) -> str | list[dict[str, Any]]:
+        if not self._habits.cache_control and any(getattr(part, "cache", None) for part, _ in pieces):
             self.dropped.add("cache_control")
-        return write_content(parts, f"{path}.content", self._habits)
+        return write_content(pieces, self._habits)
 
-    def _assistant(self, message: Message, path: str) -> None:
+    def _assistant(self, message: Message, pieces: list[Piece]) -> None:
         turn: dict[str, Any] = {"role": "assistant"}
-        words: list[Part] = []
+        words: list[Piece] = []
         calls: list[ToolCall] = []
         refused: list[str] = []
-        for part in message.parts:
+        for part, path in pieces:
             if isinstance(part, ToolCall):
                 calls.append(part)
             elif isinstance(part, Refusal):
@@ -81,12 +83,12 @@ class TurnWriter:
             elif isinstance(part, Media) and part.file_family == "openai" and part.kind is MediaKind.AUDIO:
                 turn["audio"] = {"id": part.file_id}
             elif isinstance(part, Media) and part.text is None:
-                words.append(Text(self._attach(part)))
-            elif not isinstance(part, Reasoning):
-                words.append(part)
-        blank = not words or (calls and all(isinstance(part, Text) and not part.text for part in words))
+                words.append((Text(self._attach(part, path)), path))
+            elif not isinstance(part, Reasoning | ToolResult):
+                words.append((part, path))
+        blank = not words or (calls and all(isinstance(part, Text) and not part.text for part, _ in words))
         if not blank or not (calls or refused or "audio" in turn):
-            turn["content"] = self._content(words, path)
+            turn["content"] = self._content(words)
         elif calls:
             turn["content"] = None
         if refused:
@@ -111,7 +113,10 @@ class TurnWriter:
             turn |= {"reasoning_details": kept} if (kept := [entry for entry in carried if entry]) else {}
 
     def _result(self, result: ToolResult, path: str) -> None:
-        words = [self._attach(part) if isinstance(part, Media) else part.text for part in result.parts]
+        words = [
+            self._attach(part, f"{path}.parts[{at}]") if isinstance(part, Media) else part.text
+            for at, part in enumerate(result.parts)
+        ]
         text = "\n".join(words)
         if result.is_error:
             text = f"Error: {text}"
@@ -119,21 +124,21 @@ class TurnWriter:
             self.dropped.add("cache_control")
         self.said.append({"role": "tool", "tool_call_id": call_id(result.call_id), "content": text})
 
-    def _attach(self, media: Media) -> str:
+    def _attach(self, media: Media, path: str) -> str:
         """What stands in the text for a piece of media; the piece itself follows in a user message."""
         if media.text is not None:
             return media.text
         self._attached += 1
-        self._waiting.append(media)
+        self._waiting.append((media, path))
         return f"see attached {_WORD[media.kind]} {self._attached}"
 
 
-def _one_text(parts: tuple[Part, ...]) -> list[Part]:
+def _one_text(pieces: list[Piece]) -> list[Piece]:
     """The blocks of an instruction as one text, where nothing but text is in them."""
-    texts = [part for part in parts if isinstance(part, Text)]
-    if len(texts) != len(parts) or len(texts) < 2 or any(part.cache for part in texts):
-        return list(parts)
-    return [Text("\n\n".join(part.text for part in texts))]
+    texts = [part for part, _ in pieces if isinstance(part, Text)]
+    if len(texts) != len(pieces) or len(texts) < 2 or any(part.cache for part in texts):
+        return pieces
+    return [(Text("\n\n".join(part.text for part in texts)), pieces[0][1])]
 
 
 def _call(call: ToolCall) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def _account(request: ChatRequest, habits: Habits, dropped: list[str]) -> Body:
     if habits.own_words and (request.cache_key or request.user):
         said["prompt_cache_key"] = user_id(request.cache_key or request.user or "")
     elif request.cache_key:
-        dropped.append("prompt_cache_key")
+        dropped.append("cache_key")
     if request.store is not None:
         said["store"] = request.store
     if request.metadata and request.store:
@@ -142,5 +142,5 @@ def _account(request: ChatRequest, habits: Habits, dropped: list[str]) -> Body:
     elif request.service_tier is not None:
         dropped.append("service_tier")
     if request.safety:
-        dropped.append("safety_settings")
+        dropped.append("safety")
     return said
