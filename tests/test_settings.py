@@ -105,7 +105,7 @@ def test_a_wrong_option_is_named(settle):
         ("[[channels]]\nid = 'a'\nprovider = 'openai'", ":1: channels[0].key: no key: set it, or the variable OPENAI"),
         ("[[channels]]\nid = 'a'\nprovider = 'echo'\nbase_url = 'ftp://x'", ":4: channels[0].base_url: must be http"),
         ("[[channels]]\nid = 'a'\nprovider = 'echo'\nbase_url = 'http://u:p@x'", "must not hold credentials"),
-        ("[[channels]]\nid = 'a'\nprovider = 'echo'\nweight = 0", ":4: channels[0].weight: expected `int` >= 1"),
+        ("[[channels]]\nid = 'a'\nprovider = 'echo'\nweight = -1", ":4: channels[0].weight: expected `int` >= 0"),
         ("[[channels]]\nid = 'a'\nprovider = 'echo'\n[[channels]]\nid = 'a'\nprovider = 'echo'", ":5: channels[1].id"),
     ],
 )
@@ -174,6 +174,40 @@ def test_a_key_that_no_header_can_carry_is_refused_without_being_told(settle):
     message = refused(settle, "", {"OPENAI_API_KEY": f"{SECRET}\r\nx-evil: 1"})
     assert message.startswith("OPENAI_API_KEY: ")
     assert SECRET not in message
+
+
+CHANNEL = '[[channels]]\nid = "a"\nprovider = "echo"\n'
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('headers = { x-team = "a\\r\\nx-evil: 1" }', "channels[0].headers.x-team: must be printable ASCII"),
+        ('headers = { x-team = "grün" }', "channels[0].headers.x-team: must be printable ASCII"),
+        ('headers = { "x team" = "a" }', "is no name for a header"),
+        ('headers = { Host = "a" }', "belongs to the connection"),
+        ('base_url = "http://h/v1\\nx: y"', "channels[0].base_url: must be printable ASCII"),
+        ('key = "a\\nb"', "channels[0].key: the key holds characters"),
+    ],
+)
+def test_what_no_request_can_carry_is_refused_at_the_start(settle, line, message):
+    assert message in refused(settle, CHANNEL + line)
+
+
+def test_an_address_from_the_environment_is_looked_at_too(settle):
+    environ = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "http://h/\r\nx"}
+    assert refused(settle, "", environ).startswith("OPENAI_BASE_URL: must be printable ASCII")
+
+
+def test_a_channel_of_weight_nothing_is_a_fallback_within_its_tier(settle):
+    assert settle(CHANNEL + "weight = 0").channels[0].weight == 0
+
+
+def test_who_is_locked_out_can_be_settled(settle):
+    keys = settle("[keys]\nlockout_failures = 3", {"TOLLWAY_KEYS_LOCKOUT_LOOPBACK_TOO": "true"}).keys
+    assert (keys.lockout_failures, keys.lockout_within_s, keys.lockout_locked_s) == (3, 300, 900)
+    assert keys.lockout_loopback_too
+    assert settle("[keys]\nlockout_failures = 0").keys.lockout_failures == 0
 
 
 def test_keys_and_passwords_are_never_shown(settle):

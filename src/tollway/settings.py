@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -14,6 +13,7 @@ from tollway.core.finding import Finding, Level
 from tollway.core.ids import ChannelId
 from tollway.core.model import Channel
 from tollway.kit.http1.limits import Limits
+from tollway.kit.sendable import bad_base_url, bad_header, is_sendable
 from tollway.kit.toml import Place, Sheet, read
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -59,7 +59,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     heartbeat_s: Positive = 15.0
     """Silence on a stream after which the caller gets a sign of life."""
     default_model: str = ""
-    """Answers requests that name no model; empty: such requests are refused."""
+    """Answers requests that name no model; empty: the model of the category `fast` with the cheapest output that a
+    channel serves, those of real providers first; where there is none, such requests are refused."""
     tls_cert: str = ""
     tls_key: str = ""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -82,7 +83,7 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[keys]`: what a new API key gets when nobody says otherwise."""
+    """`[keys]`: what a new API key gets when nobody says otherwise, and who presents too many bad ones."""
 
     requests_per_minute: AtLeastOne | None = None
     parallel_calls: AtLeastOne | None = None
@@ -91,6 +92,12 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Until it expires; 0: never."""
     first_credits: Count = 1000
     """Test credits of the key made at the first start."""
+    lockout_failures: Count = 10
+    """Bad keys within `lockout_within_s` that shut an address out for `lockout_locked_s`; 0: nobody is shut out."""
+    lockout_within_s: Positive = 300.0
+    lockout_locked_s: Positive = 900.0
+    lockout_loopback_too: bool = False
+    """Whether this machine itself can be shut out."""
 
     @property
     def limits(self) -> KeyLimits:
@@ -108,7 +115,8 @@ class ChannelRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     key_env: str = ""
     """Variable that holds the key; better than the key itself in a file."""
     priority: int = 0
-    weight: Annotated[int, msgspec.Meta(ge=1)] = 1
+    weight: Count = 1
+    """Its share of the calls among channels of one priority; 0: only when the others of that priority failed."""
     models: dict[str, str] | list[str] | None = None
     """Model id to upstream name, or a plain list of ids; left out: all that the provider serves."""
     headers: dict[str, str] = {}
@@ -282,12 +290,16 @@ def _stated(row: ChannelRow, place: Place, vendor: Vendor, sources: _Sources, up
     at_key = (*place, "key_env" if row.key_env else "key")
     if not key and (vendor.needs_key or row.key_env):
         raise error(at_key, f"no key: set it, or the variable {variable}")
-    if not _is_sendable(key):
+    if not is_sendable(key):
         raise error(at_key, _UNSENDABLE)
     base_url = row.base_url or sources.environ.get(vendor.base_env, "") or vendor.base_url
-    problem = _bad_url(base_url)
+    problem = bad_base_url(base_url) if base_url else "this provider has no address of its own: state one"
     if problem:
         raise error((*place, "base_url"), problem)
+    for name, value in row.headers.items():
+        problem = bad_header(name, value)
+        if problem:
+            raise error((*place, "headers", name), problem)
     models = {name: name for name in row.models} if isinstance(row.models, list) else row.models
     times = {name: getattr(row, name) or getattr(upstream, name) for name in _TIMES}
     return Channel(
@@ -310,32 +322,13 @@ def _by_itself(vendor: Vendor, environ: Mapping[str, str], upstream: Upstream) -
     base_url = moved or vendor.base_url
     if not base_url or (vendor.needs_key and not key):
         return None
-    problem = _bad_url(base_url)
+    problem = bad_base_url(base_url)
     if problem:
         raise SettingsError(f"{vendor.base_env}: {problem}")
-    if not _is_sendable(key):
+    if not is_sendable(key):
         raise SettingsError(f"{vendor.key_env}: {_UNSENDABLE}")
     times = {name: getattr(upstream, name) for name in _TIMES}
     return Channel(id=ChannelId(vendor.name), provider=vendor.name, base_url=base_url.rstrip("/"), key=key, **times)
-
-
-def _is_sendable(key: str) -> bool:
-    return key.isascii() and (key.isprintable() or not key)
-
-
-def _bad_url(url: str) -> str:
-    if not url:
-        return "this provider has no address of its own: state one"
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return "is not a URL"
-    if parts.scheme not in ("http", "https") or not host:
-        return "must be http:// or https:// with a host"
-    if parts.username or parts.password or parts.query or parts.fragment:
-        return "must not hold credentials, a query or a fragment"
-    return ""
 
 
 def _findings(sources: _Sources, vendors: Sequence[Vendor]) -> list[Finding]:

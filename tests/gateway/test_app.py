@@ -143,3 +143,21 @@ async def test_no_log_and_no_representation_holds_a_key(tmp_path: Path, caplog: 
             assert stage.key not in caplog.text
     assert "very-secret" not in caplog.text
     assert isinstance(stage.outside, Outside)
+
+
+@pytest.mark.parametrize(("failures", "last"), [(2, 429), (0, 401)])
+async def test_too_many_bad_keys_shut_an_address_out_as_settled(tmp_path: Path, failures: int, last: int) -> None:
+    async with open_stage(tmp_path, f"[keys]\nlockout_failures = {failures}") as stage:
+        heard = [await stage.ask("/v1/chat/completions", chat_body(), key="inf_wrong") for _ in range(3)]
+        assert [ear.status for ear in heard] == [401, 401, last]
+
+
+async def test_a_channel_of_weight_nothing_is_asked_last(tmp_path: Path) -> None:
+    rows = [f'[[channels]]\nid = "{name}"\nprovider = "openai"\nkey = "k"\nbase_url = "http://{name}.test"\n'
+            f"weight = {weight}\n" for name, weight in (("spare", 0), ("main", 3))]  # fmt: skip
+    async with open_stage(tmp_path, "".join(rows), {}) as stage:
+        for _ in range(5):
+            await stage.chat(whole())
+        assert {asked.origin for asked in stage.outside.asked} == {"http://main.test"}
+        await stage.chat(REFUSED, whole())
+        assert [asked.origin for asked in stage.outside.asked[-2:]] == ["http://main.test", "http://spare.test"]

@@ -19,6 +19,7 @@ from tollway.gateway.admin.first_run import Newcomers
 from tollway.gateway.admin.users import Users
 from tollway.gateway.auth.api_keys import ApiKeys, KeyRules
 from tollway.gateway.auth.identify import KeyRing
+from tollway.gateway.auth.lockout import Lockout, LockoutRule
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.control_plane import ControlPlane, load
 from tollway.gateway.dialect import Dialect, Opaque
@@ -39,7 +40,7 @@ from tollway.kit.http1.asgi import App
 from tollway.kit.http1.client import Client
 from tollway.kit.registry import discover
 from tollway.ports import Transaction, Upstream
-from tollway.settings import Settings
+from tollway.settings import Keys, Settings
 
 log = logging.getLogger("tollway.app")
 BEAT_S = 1.0
@@ -79,7 +80,7 @@ class Hub:
         self.channels = all_channels(settings, self.providers)
         self.database = sql.open(settings.database_url, settings.data_dir)
         self.ledger = Ledger(self.database, settings.data_dir, self.clock)
-        self.keys = KeyRing(self.database, self.clock)
+        self.keys = KeyRing(self.database, self.clock, Lockout(_lockout_rule(settings.keys)))
         local = [provider.name for provider in self.providers.values() if provider.local_price]
         self.catalog = Catalog.load(settings.sheet, local)
         self.limits = RateLimiter(self._model_id)
@@ -203,6 +204,10 @@ class Hub:
 
 def _one(tx: Transaction) -> None:
     tx.run("SELECT 1")
+
+
+def _lockout_rule(keys: Keys) -> LockoutRule:
+    return LockoutRule(keys.lockout_failures, keys.lockout_within_s, keys.lockout_locked_s, keys.lockout_loopback_too)
 
 
 def _client(settings: Settings) -> Client:
