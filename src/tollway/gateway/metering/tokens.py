@@ -60,6 +60,13 @@ def count_request(request: ChatRequest, model: Model, exact: bool = False) -> in
     return count(of_model(model), "\n".join(words.texts)) + words.tokens
 
 
+def count_at_once(request: ChatRequest, model: Model) -> int:
+    """Like `count_request`, but guessing by word classes rather than wait for a tokenizer that is not loaded yet."""
+    words = _words(request, model, worst=False)
+    text = counting.well_formed("\n".join(words.texts))
+    return counting.scaled(of_model(model), counting.at_once(text), *counting.sizes(text)) + words.tokens
+
+
 def hold_tokens(request: ChatRequest, model: Model) -> int:
     """Prompt tokens to hold for: like `count_request`, but on the safe side where bills were seen above the formula,
     and never below a quarter of the characters (hub.md 4.5: the larger count is used).

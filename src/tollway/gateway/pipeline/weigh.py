@@ -10,8 +10,15 @@ from tollway.core.errors import BadRequest, CreditsExhausted
 from tollway.core.model import Model
 from tollway.core.money import NanoUsd
 from tollway.gateway.ledger.ledger import Hold, Ledger
-from tollway.gateway.metering.ceiling import MIN_OUTPUT, Worst, affordable_output, ceiling, tool_calls_at_most
-from tollway.gateway.metering.tokens import count_request, hold_tokens, is_warm, upper_bound
+from tollway.gateway.metering.ceiling import (
+    MIN_OUTPUT,
+    TOOL_CALLS_UNSTATED,
+    Worst,
+    affordable_output,
+    ceiling,
+    tool_calls_at_most,
+)
+from tollway.gateway.metering.tokens import count_at_once, hold_tokens, is_warm, upper_bound
 from tollway.gateway.pipeline.call import Call
 from tollway.gateway.routing.router import Plan
 
@@ -48,10 +55,7 @@ async def weigh(call: Call, plan: Plan, ledger: Ledger) -> Weighed:
         if ledger.left(user) >= bound * RICH:
             return Weighed(ledger.try_hold(user, bound, call.id) or await ledger.hold(user, bound, call.id))
     prices = [candidate.model.price for candidate in plan.candidates]
-    tokens = await _counted(call, {candidate.model.family: candidate.model for candidate in plan.candidates}.values())
-    worst = _worst(call, plan, tokens, tool_calls_at_most(call.request().tools))
-    if _may_widen(call, plan):
-        worst = msgspec.structs.replace(worst, max_output=_with_thoughts(worst.max_output, call.request(), plan))
+    worst = await _worst_case(call, plan)
     need = ceiling(prices, worst)
     try:
         return Weighed(ledger.try_hold(user, need, call.id) or await ledger.hold(user, need, call.id))
@@ -63,6 +67,26 @@ async def weigh(call: Call, plan: Plan, ledger: Ledger) -> Weighed:
             raise
     worst = Worst(worst.input_tokens, limit, worst.answers, worst.images, worst.tool_calls)
     return Weighed(await ledger.hold(user, ceiling(prices, worst), call.id), limit)
+
+
+async def _worst_case(call: Call, plan: Plan) -> Worst:
+    """The bounds of the call, its words counted.
+
+    What we cannot read may pass through to a provider of the same dialect, who knows tomorrow's fields: then its
+    size is the bound. Raises BadRequest when it would have to be understood.
+    """
+    models = {candidate.model.family: candidate.model for candidate in plan.candidates}.values()
+    try:
+        tokens = await _counted(call, models)
+    except BadRequest:
+        if plan.candidates[0].provider.dialect is not call.dialect:
+            raise
+        return _worst(call, plan, upper_bound(call.size), TOOL_CALLS_UNSTATED if call.envelope.server_tools else 0)
+    request = call.request()
+    worst = _worst(call, plan, tokens, tool_calls_at_most(request.tools))
+    if _may_widen(call, plan):
+        return msgspec.structs.replace(worst, max_output=_with_thoughts(worst.max_output, request, plan))
+    return worst
 
 
 def _bound(call: Call, plan: Plan) -> NanoUsd:
@@ -116,9 +140,9 @@ def _count(call: Call, models: tuple[Model, ...]) -> int:
 
 def input_estimate(call: Call, model: Model) -> int:
     """Prompt tokens where the provider did not say: counted when that is quick, else by length."""
-    if call.size > LARGE_BODY or not is_warm():
+    if call.size > LARGE_BODY:
         return call.size // BYTES_PER_TOKEN
     try:
-        return count_request(call.request(), model)
+        return count_at_once(call.request(), model)
     except BadRequest:  # it passed through: the provider understood what we do not
         return call.size // BYTES_PER_TOKEN
