@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.pipeline.stage import open_stage
+from tests.gateway.pipeline.stage import Stage, open_stage
 from tests.mocks.server import MockAnswer, MockRequest, MockServer
 
 NAMES: list[object] = ["meta-llama/Llama-3.1-8B", "qwen:7b"]
@@ -66,6 +66,7 @@ async def test_an_engine_that_is_down_at_the_start_is_found_when_it_comes_up(tmp
             engine.names = ["other"]
             await stage.hub.ask_engines()
             assert stage.hub.front.gateway.catalog.find("other") is not None
+            assert stage.hub.front.gateway.catalog.find("qwen:7b") is None, "the engine lists it no longer"
         await stage.hub.ask_engines()
         assert stage.hub.catalog.find("other") is not None
 
@@ -99,3 +100,61 @@ async def test_an_engine_that_refuses_to_list_is_still_reached_by_its_full_name(
         assert model is not None
         (one,) = stage.hub.router.plan(model, "req_1", 0.0).candidates
         assert one.upstream_model == "whatever/it-is"
+
+
+TWO = """
+[[channels]]
+id = "{0}"
+provider = "vllm"
+base_url = "{1}/v1"
+[[channels]]
+id = "{2}"
+provider = "vllm"
+base_url = "{3}/v1"
+"""
+
+
+def ways(stage: Stage, name: str) -> list[str]:
+    """The channels that may answer for a model; none when it is not on sale."""
+    gateway = stage.hub.front.gateway
+    model = gateway.catalog.find(name)
+    return [] if model is None else [one.channel.id for one in gateway.router.plan(model, "req_1", 0.0).candidates]
+
+
+async def test_two_engines_are_asked_only_for_what_each_of_them_lists(tmp_path: Path, server: MockServer) -> None:
+    other = Engine()
+    other.names = ["gemma", "qwen:7b"]
+    with MockServer(other) as second:
+        async with open_stage(tmp_path, TWO.format("a", server.url, "b", second.url), {}) as stage:
+            assert ways(stage, "meta-llama/Llama-3.1-8B") == ["a"]
+            assert ways(stage, "gemma") == ways(stage, "vllm/gemma") == ["b"]
+            assert set(ways(stage, "qwen:7b")) == {"a", "b"}
+            assert ways(stage, "vllm/unheard-of") == []
+            other.names = ["gemma"]
+            await stage.hub.ask_engines()
+            assert ways(stage, "qwen:7b") == ["a"]
+            other.names = []
+            await stage.hub.ask_engines()
+            assert ways(stage, "gemma") == []
+
+
+async def test_a_stated_row_goes_to_the_engine_that_lists_it(tmp_path: Path, server: MockServer) -> None:
+    other = Engine()
+    other.names = ["gemma"]
+    row = '[[models]]\nid = "mine"\nserved_by.vllm = "gemma"\nprice = { input = 1, output = 1 }\n'
+    more = 'category = "custom"\nfamily = "other"\nprovider = "vllm"\ncontext_window = 1000\nmax_output = 100\n'
+    with MockServer(other) as second:
+        async with open_stage(tmp_path, TWO.format("a", server.url, "b", second.url) + row + more, {}) as stage:
+            assert ways(stage, "mine") == ["b"]
+
+
+async def test_an_engine_that_hangs_holds_up_neither_the_start_nor_another_engine(
+    tmp_path: Path, server: MockServer
+) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        hanging = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        async with open_stage(tmp_path, TWO.format("a", hanging, "b", server.url), {}) as stage:
+            assert not stage.hub.engines.asked.is_set(), "the start did not wait for it"
+            assert ways(stage, "qwen:7b") == ["b"]

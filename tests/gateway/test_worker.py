@@ -56,3 +56,10 @@ async def test_a_job_may_be_a_plain_function() -> None:
     worker.every(0.001, "count", lambda: runs.append(1))
     await until(lambda: len(runs) > 1)
     await worker.stop()
+
+
+async def test_a_job_may_begin_at_once() -> None:
+    worker, ran = Worker(), asyncio.Event()
+    worker.every(3600, "a job", ran.set, at_once=True)
+    await asyncio.wait_for(ran.wait(), 5)
+    await worker.stop()

@@ -1,5 +1,7 @@
 """Composition root: settings become backends, backends become rooms, rooms become a server."""
 
+import asyncio
+import contextlib
 import dataclasses
 import logging
 import os
@@ -26,7 +28,7 @@ from tollway.gateway.dialect import Dialect, Opaque
 from tollway.gateway.http import Front
 from tollway.gateway.ledger.ledger import Ledger
 from tollway.gateway.limits.rate import RateLimiter
-from tollway.gateway.local_engines import local_channels, served
+from tollway.gateway.local_engines import LocalEngines
 from tollway.gateway.paths import Paths
 from tollway.gateway.pipeline.dispatch import Dispatcher
 from tollway.gateway.pipeline.heart import Heart
@@ -46,6 +48,8 @@ log = logging.getLogger("tollway.app")
 BEAT_S = 1.0
 NOTE_USE_S = 60.0
 ASK_ENGINES_S = 30.0
+AWAIT_ENGINES_S = 0.8
+"""How long the start waits for engines to say what they serve; what comes later is put on sale then."""
 SECRET = "opaque.key"
 
 
@@ -86,6 +90,7 @@ class Hub:
         self.limits = RateLimiter(self._model_id)
         self.router = Router(self.catalog.models, self.channels, self.providers)
         self.upstream = _client(settings)
+        self.engines = LocalEngines(self.catalog, self.channels, self.providers, self.upstream)
         self.worker = Worker()
         self.heart = Heart()
         self.front = self._front()
@@ -162,23 +167,21 @@ class Hub:
             min(BEAT_S, heartbeat_s / 2), "heartbeat", lambda: self.heart.beat(self.clock.monotonic_s(), heartbeat_s)
         )
         self.worker.every(NOTE_USE_S, "note use of keys", self.keys.note_use)
-        if local_channels(self.channels, self.providers):
-            await self.ask_engines()
-            self.worker.every(ASK_ENGINES_S, "ask local engines", self.ask_engines)
+        if self.engines.channels:
+            self.worker.every(ASK_ENGINES_S, "ask local engines", self.ask_engines, at_once=True)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.engines.asked.wait(), AWAIT_ENGINES_S)
 
     async def ask_engines(self) -> None:
-        """Put on sale what the local engines say they serve; a new snapshot replaces the old one."""
-        catalog = self.catalog
-        for channel in local_channels(self.channels, self.providers):
-            names = await served(channel, self.providers[channel.provider], self.upstream)
-            if names:
-                catalog = catalog.with_local(channel.provider, names)
-        if len(catalog) != len(self.catalog):
-            health = self.router.health
-            self.catalog, self.router = catalog, Router(catalog.models, self.channels, self.providers, health)
-            self.limits.forget_models()
-            gateway = dataclasses.replace(self.front.gateway, catalog=catalog, router=self.router)
-            self.front.gateway = gateway
+        """Put on sale what the local engines say they serve."""
+        await self.engines.ask(self._take_stock)
+
+    def _take_stock(self) -> None:
+        """New snapshots of catalog and channels replace the old ones; calls in flight keep theirs."""
+        self.catalog, self.channels = self.engines.on_sale()
+        self.router = Router(self.catalog.models, self.channels, self.providers, self.router.health)
+        self.limits.forget_models()
+        self.front.gateway = dataclasses.replace(self.front.gateway, catalog=self.catalog, router=self.router)
 
     async def wrong(self) -> str:
         """What keeps the gateway from serving; empty when nothing does."""

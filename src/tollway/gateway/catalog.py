@@ -111,7 +111,7 @@ class Catalog:
     def find(self, name: str) -> Model | None:
         """The model sold under that id, alias or upstream's name; None when there is none.
 
-        `<provider>/<name>` of a local engine is always on sale, at the local price.
+        `<provider>/<name>` of a local engine that does not list its models is always on sale, at the local price.
         """
         model = self._by_name.get(name)
         if model is None and "/" in name:
@@ -120,15 +120,19 @@ class Catalog:
                 return self._as_local(provider, upstream)
         return model
 
-    def with_local(self, provider: str, names: Iterable[str]) -> "Catalog":
-        """A catalog that also lists what a local engine says it serves: `<provider>/<name>` and, if free, `<name>`."""
+    def with_local(self, provider: str, names: Iterable[str], others: bool = True) -> "Catalog":
+        """A catalog that also lists what a local engine says it serves: `<provider>/<name>` and, if free, `<name>`.
+
+        `others`: whether any further `<provider>/<name>` is on sale as well.
+        """
         listed = [self._as_local(provider, name) for name in dict.fromkeys(names)]
         listed = [model for model in listed if model.id not in self._by_name]
         taken = self._by_name.keys() | {model.id for model in listed}
         listed = [
             model if model.name in taken else msgspec.structs.replace(model, aliases=(model.name,)) for model in listed
         ]
-        return Catalog((*self.models, *listed), self.version, self._local, self._local_providers | {provider})
+        open_ended = self._local_providers | {provider} if others else self._local_providers - {provider}
+        return Catalog((*self.models, *listed), self.version, self._local, open_ended)
 
     def __iter__(self) -> Iterator[Model]:
         return iter(self.models)

@@ -16,9 +16,14 @@ class Worker:
     def __init__(self) -> None:
         self._tasks: list[asyncio.Task[None]] = []
 
-    def every(self, seconds: float, name: str, job: Callable[[], Awaitable[None] | None]) -> None:
-        """Run `job` again and again with a pause of `seconds`; an expected failure is logged and tried again."""
-        self._tasks.append(asyncio.create_task(_repeat(seconds, name, job), name=name))
+    def every(
+        self, seconds: float, name: str, job: Callable[[], Awaitable[None] | None], at_once: bool = False
+    ) -> None:
+        """Run `job` again and again with a pause of `seconds`; an expected failure is logged and tried again.
+
+        `at_once`: the first run does not wait for the first pause.
+        """
+        self._tasks.append(asyncio.create_task(_repeat(seconds, name, job, at_once), name=name))
 
     async def stop(self) -> None:
         """End every loop and wait until it has ended."""
@@ -28,9 +33,11 @@ class Worker:
         self._tasks.clear()
 
 
-async def _repeat(seconds: float, name: str, job: Callable[[], Awaitable[None] | None]) -> None:
+async def _repeat(seconds: float, name: str, job: Callable[[], Awaitable[None] | None], at_once: bool) -> None:
+    pause_s = 0.0 if at_once else seconds
     while True:
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(pause_s)
+        pause_s = seconds
         try:
             waiting = job()
             if waiting is not None:
