@@ -8,13 +8,12 @@ status and `[[slow:MS]]` waits before every piece. A token is a word.
 import hashlib
 import json
 import re
-from typing import Any
 
 import msgspec
 
+from tollway.backends.memory.question import Message, Question, Tool, count, text_of, weigh
 from tollway.backends.memory.specimen import specimen
 
-TOKENS_PER_MEDIUM = 10
 MAX_DELAY_MS = 10_000
 MAX_ANSWERS = 128
 _MARK = re.compile(r"\[\[(error|slow):(\d{1,6})\]\]")
@@ -33,54 +32,6 @@ class Refused(Exception):
         place = _PLACE.search(message)
         self.param = place[1] if place else None
         """The field at fault, as in `messages[0].role`."""
-
-
-class Part(msgspec.Struct):
-    """One content part, whichever its type."""
-
-    type: str
-    text: str | None = None
-    refusal: str | None = None
-    image_url: dict[str, Any] | None = None
-    input_audio: dict[str, Any] | None = None
-    file: dict[str, Any] | None = None
-
-
-class Message(msgspec.Struct):
-    """One turn."""
-
-    role: str
-    content: str | list[Part] | None = None
-
-
-class Tool(msgspec.Struct):
-    """A declared tool: function or custom."""
-
-    type: str = "function"
-    function: dict[str, Any] | None = None
-    custom: dict[str, Any] | None = None
-
-    @property
-    def name(self) -> str:
-        """Its name; empty when it declares none."""
-        return str((self.function or self.custom or {}).get("name", ""))
-
-
-class Question(msgspec.Struct):
-    """The fields of a chat request that the parrot heeds."""
-
-    messages: list[Message]
-    model: str = "echo"
-    stream: bool | None = None
-    stream_options: dict[str, Any] | None = None
-    tools: list[Tool] | None = None
-    tool_choice: str | dict[str, Any] | None = None
-    parallel_tool_calls: bool | None = None
-    response_format: dict[str, Any] | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    stop: str | list[str] | None = None
-    n: int | None = None
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -135,8 +86,8 @@ def listen(body: bytes) -> Wanted:
         text=text,
         calls=calls,
         finish=finish,
-        prompt_tokens=sum(_weigh(message) for message in question.messages),
-        completion_tokens=answers * (_count(text) + sum(1 + _count(call.args) for call in calls)),
+        prompt_tokens=sum(weigh(message) for message in question.messages),
+        completion_tokens=answers * (count(text) + sum(1 + count(call.args) for call in calls)),
         answers=answers,
         stream=bool(question.stream),
         show_usage=(question.stream_options or {}).get("include_usage") is True,
@@ -144,33 +95,16 @@ def listen(body: bytes) -> Wanted:
     )
 
 
-def _count(text: str) -> int:
-    return len(text.split())
-
-
-def _weigh(message: Message) -> int:
-    if isinstance(message.content, str):
-        return _count(message.content)
-    parts = message.content or []
-    return sum(TOKENS_PER_MEDIUM if part.text is None else _count(part.text) for part in parts)
-
-
-def _text_of(message: Message) -> str:
-    if isinstance(message.content, list):
-        return " ".join(part.text or part.refusal or _describe(part) for part in message.content)
-    return message.content or ""
-
-
 def _last_words(question: Question) -> str:
     users = [message for message in question.messages if message.role == "user"]
-    return _text_of(users[-1]) if users else ""
+    return text_of(users[-1]) if users else ""
 
 
 def _say(question: Question, words: str) -> str:
     if demanded := _demanded_json(question, words):
         return demanded
     if question.messages and question.messages[-1].role in ("tool", "function"):
-        return "The tool said: " + "; ".join(_text_of(message) for message in _results(question.messages))
+        return "The tool said: " + "; ".join(text_of(message) for message in _results(question.messages))
     return f"You said: {words}"
 
 
@@ -193,35 +127,12 @@ def _demanded_json(question: Question, words: str) -> str:
     return json.dumps(specimen(schema), ensure_ascii=False)
 
 
-def _describe(part: Part) -> str:
-    if part.image_url is not None:
-        return f"[image {_source(str(part.image_url.get('url', '')))}]"
-    if part.input_audio is not None:
-        size = _decoded_size(str(part.input_audio.get("data", "")))
-        return f"[audio {part.input_audio.get('format', 'unknown')} {size} bytes]"
-    if part.file is not None:
-        source = _source(str(part.file.get("file_data") or part.file.get("file_id", "")))
-        return " ".join(["[file", *([str(part.file["filename"])] if part.file.get("filename") else []), source + "]"])
-    return f"[{part.type}]"
-
-
-def _source(url: str) -> str:
-    if not url.startswith("data:"):
-        return url
-    head, _, data = url[5:].partition(",")
-    return f"{head.removesuffix(';base64')} {_decoded_size(data)} bytes"
-
-
-def _decoded_size(data: str) -> int:
-    return len(data.rstrip("=")) * 3 // 4
-
-
 def _cut(question: Question, text: str) -> tuple[str, str]:
     stops = [question.stop] if isinstance(question.stop, str) else question.stop or []
     for stop in stops:
         text = text.split(stop, 1)[0] if stop else text
     limits = [limit for limit in (question.max_completion_tokens, question.max_tokens) if limit is not None]
-    if limits and _count(text) > max(0, *limits):
+    if limits and count(text) > max(0, *limits):
         return " ".join(text.split()[: max(0, *limits)]), "length"
     return text, "stop"
 

@@ -29,14 +29,13 @@ from tollway.core.stream import (
 from tollway.core.usage import Usage
 from tollway.gateway.dialect import Voice
 from tollway.gateway.dialects.anthropic_messages.citations import FAMILY, write_citation
-from tollway.gateway.dialects.anthropic_messages.counts import stop_reason_of, write_usage
+from tollway.gateway.dialects.anthropic_messages.counts import stop_reason_of
 from tollway.gateway.dialects.anthropic_messages.error import stream_error
+from tollway.gateway.dialects.anthropic_messages.frames import PING, TAIL, message_end, message_start, say, text_prefix
 from tollway.gateway.dialects.anthropic_messages.reply import message_id, said_as_text, tool_id
 from tollway.gateway.dialects.anthropic_messages.seals import placeholder, wrap, wrap_tool
 
 _NONE, _TEXT, _THINKING, _TOOL = 0, 1, 2, 3
-_PING = b'event: ping\ndata: {"type":"ping"}\n\n'
-_TAIL = b"}}\n\n"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -72,7 +71,7 @@ class Encoder:
             RawPiece: self._raw,
             Finished: self._finished,
             UsageSeen: self._usage_seen,
-            Heartbeat: lambda event: _PING,
+            Heartbeat: lambda event: PING,
             Completed: self._completed,
             Failed: lambda event: self._broken(event.status, event.message),
             Cut: lambda event: self._broken(502, event.reason),
@@ -83,7 +82,7 @@ class Encoder:
         kind = type(event)
         if kind is TextDelta and self._open == _TEXT:
             text = event.text  # type: ignore[union-attr]
-            return self._prefix + _encode(text) + _TAIL if text else b""
+            return self._prefix + _encode(text) + TAIL if text else b""
         if self._done:
             return b""
         if self._waits(event):
@@ -93,7 +92,7 @@ class Encoder:
 
     def heartbeat(self) -> bytes:
         """The vendor's own way to show life."""
-        return _PING
+        return PING
 
     def _waits(self, event: StreamEvent) -> bool:
         """Whether an event has to wait because another block is open that is not complete."""
@@ -110,29 +109,16 @@ class Encoder:
         self._started = True
         self._id = event.id or self._id
         usage = event.usage or Usage(input_total=self._voice.input_estimate)
-        message: dict[str, Any] = {
-            "id": message_id(self._id),
-            "type": "message",
-            "role": "assistant",
-            "model": self._voice.model,
-            "content": [],
-            "stop_reason": None,
-            "stop_sequence": None,
-            "usage": write_usage(usage),
-        }
         self._usage = event.usage
-        return _say("message_start", {"message": message}) + _PING
+        return message_start(message_id(self._id), self._voice.model, usage)
 
     def _open_block(self, kind: int, block: dict[str, Any]) -> bytes:
         begun = self._ensure_started() + self._close_block()
         self._index += 1
         self._open, self._sealed = kind, False
         if kind == _TEXT:
-            self._prefix = (
-                b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,'
-                b'"delta":{"type":"text_delta","text":' % self._index
-            )
-        return begun + _say("content_block_start", {"index": self._index, "content_block": block})
+            self._prefix = text_prefix(self._index)
+        return begun + say("content_block_start", {"index": self._index, "content_block": block})
 
     def _close_block(self) -> bytes:
         if self._open == _NONE:
@@ -140,19 +126,19 @@ class Encoder:
         seal = placeholder(self._voice.opaque) if self._open == _THINKING and not self._sealed else ""
         told = self._delta({"type": "signature_delta", "signature": seal}) if seal else b""
         self._open = _NONE
-        return told + _say("content_block_stop", {"index": self._index})
+        return told + say("content_block_stop", {"index": self._index})
 
     def _whole_block(self, block: dict[str, Any]) -> bytes:
-        return self._open_block(_NONE, block) + _say("content_block_stop", {"index": self._index})
+        return self._open_block(_NONE, block) + say("content_block_stop", {"index": self._index})
 
     def _delta(self, delta: dict[str, Any]) -> bytes:
-        return _say("content_block_delta", {"index": self._index, "delta": delta})
+        return say("content_block_delta", {"index": self._index, "delta": delta})
 
     def _text(self, text: str) -> bytes:
         if not text:
             return b""
         begun = b"" if self._open == _TEXT else self._open_block(_TEXT, {"type": "text", "text": ""})
-        return begun + self._prefix + _encode(text) + _TAIL
+        return begun + self._prefix + _encode(text) + TAIL
 
     def _refusal(self, event: RefusalDelta) -> bytes:
         self._finish = Finish.CONTENT_FILTER
@@ -227,7 +213,7 @@ class Encoder:
         if not isinstance(block.get("input"), dict) or not block["input"]:
             return self._whole_block(block)
         told = self._open_block(_NONE, block | {"input": {}}) + self._args(_encode(block["input"]).decode())
-        return told + _say("content_block_stop", {"index": self._index})
+        return told + say("content_block_stop", {"index": self._index})
 
     def _finished(self, event: Finished) -> bytes:
         if self._finish is not Finish.CONTENT_FILTER:
@@ -244,11 +230,8 @@ class Encoder:
             told += self._whole_block({"type": "text", "text": ""})
         usage = self._usage or Usage(input_total=self._voice.input_estimate)
         reason = stop_reason_of(self._finish, self._tools > 0)
-        delta = {"stop_reason": reason, "stop_sequence": self._stop_sequence}
         self._done = True
-        said = write_usage(usage)
-        said.pop("cache_creation")
-        return told + _say("message_delta", {"delta": delta, "usage": said}) + _say("message_stop", {})
+        return told + message_end(reason, self._stop_sequence, usage)
 
     def _broken(self, status: int, message: str) -> bytes:
         self._done, self._open = True, _NONE
@@ -256,7 +239,3 @@ class Encoder:
 
 
 _AT_ONCE = (Started, UsageSeen, Heartbeat, Finished, Completed, Failed, Cut)
-
-
-def _say(event: str, members: dict[str, Any]) -> bytes:
-    return b"event: %s\ndata: %s\n\n" % (event.encode(), _encode({"type": event} | members))

@@ -3,7 +3,8 @@
 from tollway.gateway.dialect import Dialect
 from tollway.gateway.dialects.openai_chat.encoder import ChatEncoder
 from tollway.gateway.dialects.openai_chat.error import read_error, write_error
-from tollway.gateway.dialects.openai_chat.reply import glance, read_reply, write_reply
+from tollway.gateway.dialects.openai_chat.glance import glance
+from tollway.gateway.dialects.openai_chat.reply import read_reply, write_reply
 from tollway.gateway.dialects.openai_chat.request import MEDIA_MARKERS, WORDS, edit_request, envelope, read_request
 from tollway.gateway.dialects.openai_chat.stream import ChatDecoder
 from tollway.gateway.dialects.openai_chat.write import write_request

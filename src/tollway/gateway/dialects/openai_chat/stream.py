@@ -4,7 +4,6 @@ from typing import Any
 
 import msgspec
 
-from tollway.core.chat import ToolKind
 from tollway.core.stream import (
     Cited,
     Completed,
@@ -19,13 +18,9 @@ from tollway.core.stream import (
     Started,
     StreamEvent,
     TextDelta,
-    ToolArgs,
-    ToolEnd,
-    ToolStart,
     UsageSeen,
 )
 from tollway.gateway.dialects.openai_chat.chunks import (
-    CallDelta,
     Chunk,
     ChunkChoice,
     Delta,
@@ -36,57 +31,13 @@ from tollway.gateway.dialects.openai_chat.chunks import (
 from tollway.gateway.dialects.openai_chat.error import read_failure
 from tollway.gateway.dialects.openai_chat.finish import read_finish
 from tollway.gateway.dialects.openai_chat.pieces import markdown, read_citations, read_pictures, read_sound
+from tollway.gateway.dialects.openai_chat.said import Said
 from tollway.gateway.dialects.openai_chat.seals import FAMILY, seals
 from tollway.gateway.dialects.openai_chat.usage import read_usage
 from tollway.kit.sse import Frame
 
-_dump = msgspec.json.Encoder().encode
 _LEGACY = -1
 """The place of a legacy `function_call` among the indices of tool calls."""
-
-
-class _Said:
-    """What one alternative answer has said so far."""
-
-    __slots__ = ("choice", "finished", "ids", "slots", "started")
-
-    def __init__(self, choice: int) -> None:
-        self.choice = choice
-        self.finished = False
-        self.slots: dict[int, int] = {}
-        """The upstream's index → our slot."""
-        self.ids: dict[int, str] = {}
-        """The upstream's index → id of the call there now."""
-        self.started = 0
-
-    def tool(self, piece: ToolDelta, events: list[StreamEvent]) -> None:
-        """A piece of a call; a new id at a known index is a new call (some servers number every call 0)."""
-        said = piece.function or piece.custom or CallDelta()
-        index = piece.index if piece.index is not None else self._place(piece.id)
-        fresh = index not in self.slots or bool(piece.id and said.name and self.ids[index] not in ("", piece.id))
-        if fresh:
-            kind = ToolKind.CUSTOM if piece.custom is not None else ToolKind.FUNCTION
-            signature = _google_signature(piece.extra_content)
-            self.slots[index], self.ids[index] = self.started, piece.id or ""
-            self.started += 1
-            call_id = piece.id or f"call_{self.choice}_{self.slots[index]}"
-            family = "gemini" if signature else None
-            events.append(ToolStart(self.slots[index], call_id, said.name or "", kind, signature, family, self.choice))
-        fragment = said.input if said.arguments is None else said.arguments
-        if fragment:
-            words = fragment if isinstance(fragment, str) else _dump(fragment).decode()
-            events.append(ToolArgs(self.slots[index], words, self.choice))
-
-    def _place(self, call_id: str | None) -> int:
-        """Where a piece without an index belongs: to its id, to a new call, or to the last one."""
-        if call_id:
-            return next((index for index, known in self.ids.items() if known == call_id), len(self.ids))
-        return next(reversed(self.slots), 0)
-
-    def close(self, events: list[StreamEvent]) -> None:
-        """End every call that is still open."""
-        if not self.finished:
-            events += [ToolEnd(slot, self.choice) for slot in range(self.started)]
 
 
 class ChatDecoder:
@@ -95,7 +46,7 @@ class ChatDecoder:
     __slots__ = ("_ended", "_said", "_started")
 
     def __init__(self) -> None:
-        self._said: dict[int, _Said] = {}
+        self._said: dict[int, Said] = {}
         self._started = False
         self._ended = False
 
@@ -153,7 +104,7 @@ class ChatDecoder:
             index = choice.index or 0
             said = self._said.get(index)
             if said is None:
-                said = self._said[index] = _Said(index)
+                said = self._said[index] = Said(index)
             if choice.delta is not None and not said.finished:
                 _delta(choice.delta, said, events)
             if choice.finish_reason is not None or choice.usage is not None:
@@ -163,7 +114,7 @@ class ChatDecoder:
         return events
 
 
-def _finish(choice: ChunkChoice, said: _Said, events: list[StreamEvent]) -> None:
+def _finish(choice: ChunkChoice, said: Said, events: list[StreamEvent]) -> None:
     if choice.usage is not None:
         _usage(choice.usage, events)
     if not choice.finish_reason or said.finished:
@@ -183,7 +134,7 @@ def _usage(told: Any, events: list[StreamEvent]) -> None:
         events.append(UsageSeen(usage))
 
 
-def _delta(delta: Delta, said: _Said, events: list[StreamEvent]) -> None:
+def _delta(delta: Delta, said: Said, events: list[StreamEvent]) -> None:
     """What one chunk says, thoughts before words and words before tools."""
     if delta.reasoning_content or delta.reasoning or delta.reasoning_details is not None:
         _thoughts(delta, said.choice, events)
@@ -247,9 +198,3 @@ def _extras(delta: Delta, choice: int, events: list[StreamEvent]) -> None:
     if sound is not None:
         events.append(MediaPiece(sound, partial=True, choice=choice))
     events += [Cited(citation, choice) for citation in read_citations(delta.annotations)]
-
-
-def _google_signature(extra: Any) -> str | None:
-    google = extra.get("google") if isinstance(extra, dict) else None
-    signature = google.get("thought_signature") if isinstance(google, dict) else None
-    return signature if isinstance(signature, str) and signature else None
