@@ -63,7 +63,12 @@ class Front:
         call_id = CallId("req_" + uuid7())
         dialect = found.surface.dialect
         try:
-            await self._serve(found, request, sink, call_id)
+            call = await self._opened(found, request, call_id)
+            del request  # a stream may last for minutes: what was needed of the request is in the call
+            if found.route.does == COUNT:
+                await self._count(call, sink)
+            else:
+                await relay(call, self.gateway, sink)
         except TollwayError as error:
             refuse(sink, dialect, error, call_id)
         except Exception as error:  # noqa: BLE001  # a mistake of ours is an answer in the caller's dialect, and a line
@@ -71,7 +76,8 @@ class Front:
             log.error("%s: %s\n%s", call_id, type(error).__name__, where)
             refuse(sink, dialect, Internal("internal error"), call_id)
 
-    async def _serve(self, found: Found, request: Request, sink: Sink, call_id: CallId) -> None:
+    async def _opened(self, found: Found, request: Request, call_id: CallId) -> Call:
+        """The call a request makes, its caller known. Raises TollwayError when it makes none."""
         arrived_s, started_s = time.time(), self.gateway.now_s()
         if request.method != "POST":
             raise MethodNotAllowed(f"{request.method} is not allowed here; use POST")
@@ -82,11 +88,7 @@ class Front:
         data = request.body
         if b"content-encoding" in request.headers:
             data = inflated(data, request.headers[b"content-encoding"], self.max_body)
-        call = self._call(found, data, request, caller, call_id, arrived_s, started_s)
-        if found.route.does == COUNT:
-            await self._count(call, sink)
-        else:
-            await relay(call, self.gateway, sink)
+        return self._call(found, data, request, caller, call_id, arrived_s, started_s)
 
     def _call(  # the parts of a request, gathered once
         self, found: Found, data: bytes, request: Request, caller: Caller, call_id: CallId, *times: float
@@ -101,7 +103,7 @@ class Front:
             envelope=dialect.envelope(body, found.options),
             body=body,
             size=len(data),
-            headers=request.headers,
+            headers={name: request.headers[name] for name in dialect.passes if name in request.headers},
             options=found.options,
             arrived_s=times[0],
             started_s=times[1],

@@ -25,9 +25,9 @@ from tollway.gateway.metering.vocabulary import of_family, of_model
 
 BOUND_OVERHEAD = 512
 """Tokens a provider may add that no byte of the body accounts for: frames, and Claude's 346 when tools are given."""
-SAMPLE = 1536
+SAMPLE = 1024
 """Characters a tally keeps and counts exactly."""
-_FOLD_AT = 256
+_FOLD_AT = 128
 """Characters in loose pieces before they are joined."""
 
 _json = msgspec.json.Encoder().encode
@@ -166,13 +166,13 @@ class TextTally:
     tokenized while words go by.
     """
 
-    __slots__ = ("_bytes", "_characters", "_kept", "_pieces", "_sample", "_size")
+    __slots__ = ("_bytes", "_characters", "_pieces", "_sample", "_size")
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
         self._size = 0
-        self._sample: list[str] = []
-        self._kept = self._characters = self._bytes = 0
+        self._sample = ""
+        self._characters = self._bytes = 0
 
     def add(self, text: str) -> None:
         """One more piece of the answer; nearly free."""
@@ -184,11 +184,12 @@ class TextTally:
     def tokens(self, family: str) -> int:
         """Tokens said so far, as that family counts."""
         self._fold()
-        if not self._kept:
+        kept = len(self._sample)
+        if not kept:
             return 0
-        tokens = counting.at_once("".join(self._sample))
-        if self._characters > self._kept:
-            tokens = -(-tokens * self._characters // self._kept)
+        tokens = counting.at_once(self._sample)
+        if self._characters > kept:
+            tokens = -(-tokens * self._characters // kept)
         return counting.scaled(of_family(family), tokens, self._characters, self._bytes)
 
     def _fold(self) -> None:
@@ -198,6 +199,5 @@ class TextTally:
         characters, size = counting.sizes(text)
         self._characters += characters
         self._bytes += size
-        if self._kept < SAMPLE:
-            self._sample.append(text)
-            self._kept += characters
+        if len(self._sample) < SAMPLE:
+            self._sample += text

@@ -23,6 +23,7 @@ class Call(msgspec.Struct):
     size: int
     """Length of the body in bytes."""
     headers: Mapping[bytes, bytes]
+    """Those that go on to a provider of the same dialect."""
     options: Mapping[str, str]
     """What the path and query said, e.g. Gemini's action."""
     arrived_s: float

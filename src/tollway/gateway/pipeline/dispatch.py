@@ -49,8 +49,9 @@ class Dispatcher:
         provider, status = candidate.provider, 0
         upstream = self._inside[provider.name] if provider.inside else self._outside
         try:
-            prepared = prepare(delivery.call, candidate, output_limit)
-            inbound = await upstream.send(prepared.outbound)
+            prepared, outbound = prepare(delivery.call, candidate, output_limit)
+            inbound = await upstream.send(outbound)
+            del outbound
             try:
                 status = inbound.status
                 if status != 200:

@@ -16,16 +16,15 @@ _NOTHING_WRITTEN = Written({})
 
 
 class Prepared(NamedTuple):
-    """A request ready to send, and what has to be remembered of how it was made."""
+    """What has to be remembered of how a request was made; not the request, which may be large."""
 
-    outbound: Outbound
     passthrough: bool
     """Both sides speak the same dialect."""
     written: Written
     dropped: tuple[str, ...]
 
 
-def prepare(call: Call, candidate: Candidate, output_limit: int | None) -> Prepared:
+def prepare(call: Call, candidate: Candidate, output_limit: int | None) -> tuple[Prepared, Outbound]:
     """Say the call in the candidate's dialect and accent.
 
     `output_limit` lowers the caller's own limit to what his credits cover. Raises Fault with
@@ -47,7 +46,8 @@ def prepare(call: Call, candidate: Candidate, output_limit: int | None) -> Prepa
         removed = provider.drops(body, target)
         dropped += removed if passthrough else _words(call).removed(removed, provider.dialect)
     named = tuple(dict.fromkeys(dropped))
-    return Prepared(_outbound(call, candidate, said, passthrough), passthrough, written, named)
+    outbound = _outbound(call, candidate, said, passthrough)
+    return Prepared(passthrough, written if passthrough else msgspec.structs.replace(written, body={}), named), outbound
 
 
 def _limit(call: Call, model_max: int, affordable: int | None) -> int | None:
@@ -99,8 +99,8 @@ class CannotSay(Fault):
 def _outbound(call: Call, candidate: Candidate, body: Body, passthrough: bool) -> Outbound:
     channel = candidate.channel
     headers = candidate.headers
-    if passthrough and call.dialect.passes:
-        headers += tuple((name, call.headers[name]) for name in call.dialect.passes if name in call.headers)
+    if passthrough and call.headers:
+        headers += tuple(call.headers.items())
     return Outbound(
         origin=candidate.origin,
         target=candidate.paths[call.envelope.stream],

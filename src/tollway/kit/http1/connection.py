@@ -45,9 +45,9 @@ class Front:
         """Renew the `date` header."""
         self.date_line = b"date: %b\r\n" % formatdate(time.time(), usegmt=True).encode("ascii")
 
-    def start(self, sink: ServerSink) -> None:
+    def start(self, request: Request, sink: ServerSink) -> None:
         """Run the handler for one request, at once where the loop can."""
-        work = cast("Coroutine[Any, Any, None]", self.handler(sink.asked.request, sink))
+        work = cast("Coroutine[Any, Any, None]", self.handler(request, sink))
         self.running.add(sink)
         task = start_task(work, self.loop)
         sink.task = task
@@ -74,7 +74,7 @@ class Front:
         if sink.started:
             sink.abort()
             return
-        headers, body = self.refuse(500, "internal_error", "Something went wrong.", sink.asked.request.path)
+        headers, body = self.refuse(500, "internal_error", "Something went wrong.", sink.path)
         sink.head(500, headers, len(body))
         sink.write(body)
         sink.end()
@@ -240,9 +240,10 @@ class Connection:
         self.transport.abort()
 
     def _start_next(self) -> None:
-        sink = ServerSink(self, self._reader.ready.popleft())
+        asked = self._reader.ready.popleft()
+        sink = ServerSink(self, asked)
         self._current = sink
-        self._front.start(sink)
+        self._front.start(asked.request, sink)
 
     def _go_on(self) -> None:
         """After an answer: the next request in the queue, or read on."""

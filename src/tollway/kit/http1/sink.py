@@ -41,13 +41,15 @@ class ServerSink:
     """A Sink. `done` when the answer ended, or the client went away."""
 
     __slots__ = (
-        "_head", "_is_chunked", "_is_mute", "_left", "_pause", "_resume", "asked", "done", "is_last", "outlet",
-        "started", "task",
+        "_head", "_is_chunked", "_is_http10", "_is_mute", "_left", "_pause", "_resume", "done", "is_last", "method",
+        "outlet", "path", "started", "task",
     )  # fmt: skip
 
     def __init__(self, outlet: Outlet, asked: Asked) -> None:
         self.outlet = outlet
-        self.asked = asked
+        self.method = asked.request.method
+        self.path = asked.request.path
+        self._is_http10 = asked.http10
         self.task: asyncio.Task[None] | None = None
         self.started = False
         self.done = False
@@ -76,7 +78,7 @@ class ServerSink:
             self.is_last = True
         if self.is_last:
             lines.append(b"connection: close\r\n")
-        elif self.asked.http10:
+        elif self._is_http10:
             lines.append(b"connection: keep-alive\r\n")
         count = len(lines)
         lines.append(b"\r\n")
@@ -91,12 +93,12 @@ class ServerSink:
     def _add_framing(self, lines: list[bytes], status: int, length: int | None) -> None:
         """Say how the body ends. Without a length: chunked, or on HTTP/1.0 by closing."""
         is_bodyless = status in (204, 304) or status < 200
-        self._is_mute = is_bodyless or self.asked.request.method == "HEAD"
+        self._is_mute = is_bodyless or self.method == "HEAD"
         if length is not None:
             if not is_bodyless:
                 lines.append(b"content-length: %d\r\n" % length)
             self._left = length
-        elif self.asked.http10:
+        elif self._is_http10:
             self.is_last = self.is_last or not self._is_mute
         elif not is_bodyless:
             lines.append(b"transfer-encoding: chunked\r\n")
