@@ -187,6 +187,7 @@ CHANNEL = '[[channels]]\nid = "a"\nprovider = "echo"\n'
         ('headers = { "x team" = "a" }', "is no name for a header"),
         ('headers = { Host = "a" }', "belongs to the connection"),
         ('base_url = "http://h/v1\\nx: y"', "channels[0].base_url: must be printable ASCII"),
+        ('models = { m = "a\\nb" }', "channels[0].models: an upstream's name must be printable ASCII"),
         ('key = "a\\nb"', "channels[0].key: the key holds characters"),
     ],
 )

@@ -301,6 +301,8 @@ def _stated(row: ChannelRow, place: Place, vendor: Vendor, sources: _Sources, up
         if problem:
             raise error((*place, "headers", name), problem)
     models = {name: name for name in row.models} if isinstance(row.models, list) else row.models
+    if models and not all(name and is_sendable(name) for name in models.values()):
+        raise error((*place, "models"), "an upstream's name must be printable ASCII")
     times = {name: getattr(row, name) or getattr(upstream, name) for name in _TIMES}
     return Channel(
         id=ChannelId(row.id),

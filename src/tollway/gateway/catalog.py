@@ -4,72 +4,16 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from importlib.resources import as_file, files
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from tollway.core.ids import ModelId
 from tollway.core.model import Model, Price
+from tollway.gateway.price_list import LocalRow, ModelRow, PriceRow, absurd
 from tollway.kit.toml import Place, Sheet, read
 
-Ability = Literal["tools", "vision", "pdf", "audio_in", "audio_out", "image_out", "reasoning", "structured"]
-Category = Literal["fast", "flagship", "reasoning", "coding", "image", "custom"]
-Family = Literal["openai", "anthropic", "gemini", "other"]
-
-DEAREST = Decimal(100_000)
-"""US dollars per million tokens, or per picture or tool call, above which a price can only be a slip."""
-FINEST = 12
-"""Digits after the point a price may have."""
 _TABLE = "models.toml"
-
-
-class PriceRow(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """A price card as written in TOML: `core.model.Price` without its version."""
-
-    input: Decimal
-    output: Decimal
-    cache_read: Decimal | None = None
-    cache_write_5m: Decimal | None = None
-    cache_write_1h: Decimal | None = None
-    image_in: Decimal | None = None
-    audio_in: Decimal | None = None
-    image_out: Decimal | None = None
-    audio_out: Decimal | None = None
-    per_image: Decimal | None = None
-    per_tool_call: dict[str, Decimal] = {}
-    long_context_over: int | None = None
-    long_input: Decimal | None = None
-    long_output: Decimal | None = None
-    image_model: bool = False
-
-
-class ModelRow(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """A `[[models]]` row as written in TOML."""
-
-    id: str
-    provider: str
-    context_window: int
-    max_output: int
-    price: PriceRow
-    served_by: dict[str, str]
-    name: str = ""
-    category: Category = "custom"
-    family: Family = "other"
-    abilities: frozenset[Ability] = frozenset()
-    aliases: tuple[str, ...] = ()
-    fallbacks: tuple[str, ...] = ()
-    free_plan: bool = False
-    custom: bool = False
-    enabled: bool = True
-
-
-class LocalRow(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """The `[local]` table: what a local engine's model is sold as when it has no row of its own."""
-
-    price: PriceRow
-    context_window: int = 131_072
-    max_output: int = 16_384
-    abilities: frozenset[Ability] = frozenset({"tools", "vision", "structured"})
 
 
 class Catalog:
@@ -161,7 +105,7 @@ class _Origin:
             value = getattr(row, name)
             stated = value if isinstance(value, dict) else {"": value}
             for key, dollars in stated.items():
-                problem = _absurd(dollars) if isinstance(dollars, Decimal) else ""
+                problem = absurd(dollars) if isinstance(dollars, Decimal) else ""
                 if problem:
                     raise self.sheet.error((*self.place, "price", name, *([key] if key else [])), problem)
         if row.long_context_over is not None and row.long_context_over <= 0:
@@ -236,17 +180,6 @@ def _names(models: Sequence[Model]) -> dict[str, Model]:
             for name in (upstream, f"{provider}/{upstream}", f"{provider}/{model.id}"):
                 names.setdefault(name, model)
     return names
-
-
-def _absurd(dollars: Decimal) -> str:
-    if not dollars.is_finite():
-        return "is not a number"
-    if dollars < 0:
-        return "is negative"
-    if dollars > DEAREST:
-        return f"is above {DEAREST} US dollars; prices are per million tokens, or per picture or tool call"
-    exponent = dollars.normalize().as_tuple().exponent
-    return f"has more than {FINEST} digits after the point" if isinstance(exponent, int) and -exponent > FINEST else ""
 
 
 def _digest(sheet: Sheet) -> str:
