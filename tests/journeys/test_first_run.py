@@ -1,6 +1,5 @@
 """A newcomer starts Tollway and tries what it printed."""
 
-import os
 import re
 import signal
 import stat
@@ -21,7 +20,7 @@ def test_the_three_printed_curl_lines_work_as_they_stand(start: Callable[..., Hu
 
 def test_the_first_start_tells_its_secrets_once_and_keeps_them_private(start: Callable[..., Hub]) -> None:
     hub = start()
-    mode = stat.S_IMODE(os.stat(hub.folder / "first-run.json").st_mode)
+    mode = stat.S_IMODE((hub.folder / "first-run.json").stat().st_mode)
     assert mode == 0o600
     assert set(hub.keys) == {"url", "admin_key", "api_key"}
     assert hub.keys["api_key"] in hub.log

@@ -32,7 +32,11 @@ def model(name: str, served: dict[str, str], fallbacks: tuple[str, ...] = ()) ->
 
 def channel(name: str, at_provider: str = "one", priority: int = 0, weight: int = 1) -> Channel:
     return Channel(
-        id=ChannelId(name), provider=at_provider, base_url=f"https://{name}.example/v1", priority=priority, weight=weight
+        id=ChannelId(name),
+        provider=at_provider,
+        base_url=f"https://{name}.example/v1",
+        priority=priority,
+        weight=weight,
     )
 
 
