@@ -175,11 +175,14 @@ def gate(vendors: Providers, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     hub = Hub(tmp_path_factory.mktemp("gate"), vendors.environ).start()
     yield hub
     assert hub.process is not None
-    assert hub.process.poll() is None
-    status, _, told = hub.ask("/v1/chat/completions", HELLO, key=hub.keys["api_key"])
-    assert status == 200, told
-    assert "Traceback" not in (hub.folder / "serve.log").read_text()
-    assert not hub.audit()
+    try:
+        assert hub.process.poll() is None
+        status, _, told = hub.ask("/v1/chat/completions", HELLO, key=hub.keys["api_key"])
+        assert status == 200, told
+        assert "Traceback" not in (hub.folder / "serve.log").read_text()
+        assert not hub.audit()
+    finally:
+        hub.stop()
 
 
 @pytest.fixture(scope="module")
