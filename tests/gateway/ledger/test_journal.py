@@ -1,5 +1,8 @@
 """What a journal keeps, whatever happened to its writer."""
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -100,3 +103,33 @@ def test_a_journal_whose_work_is_done_leaves_nothing(tmp_path: Path) -> None:
     writer.append(held())
     writer.close(remove=True)
     assert list(tmp_path.iterdir()) == []
+
+
+@contextmanager
+def no_room_for_another_file() -> Iterator[None]:
+    """The system refuses to let files grow, as a full disk does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_refuses_records_keeps_those_it_has_and_is_forgotten_when_there_is_room(tmp_path: Path) -> None:
+    writer = Journal(tmp_path)
+    kept: list[Record] = []
+    with no_room_for_another_file():
+        with pytest.raises(OSError):
+            for _ in range(40_000):
+                record = ended()
+                writer.append(record)
+                kept.append(record)
+        for _ in range(3):
+            with pytest.raises(OSError):
+                writer.append(ended())
+        assert len(list(tmp_path.glob("*/*.journal"))) == 1, "a refused file is left behind"
+    last = ended()
+    writer.append(last)
+    writer.close(remove=False)
+    assert found(tmp_path) == [[*kept, last]]

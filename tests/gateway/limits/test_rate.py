@@ -125,8 +125,9 @@ def test_a_limit_lowered_while_in_use_holds_at_once() -> None:
 
 def test_keys_do_not_share_a_window() -> None:
     limiter = RateLimiter()
-    limiter.admit(caller("a", requests_per_minute=1), "m", 0.0)
-    limiter.admit(caller("b", requests_per_minute=1), "m", 0.0)
+    first = limiter.admit(caller("a", requests_per_minute=1), "m", 0.0)
+    second = limiter.admit(caller("b", requests_per_minute=1), "m", 0.0)
+    assert (first.remaining, second.remaining) == (0, 0)
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,9 @@ class Segment:
         try:
             _allocate(handle, size)
             self._map = mmap.mmap(handle, size)
+        except OSError:
+            path.unlink()  # a full disk must not fill with the names of files it had no room for
+            raise
         finally:
             os.close(handle)
         self.path, self.size = path, size
