@@ -80,3 +80,5 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the call cost above its hold; absorbed, never charged."""
     dropped: tuple[str, ...] = ()
     note: str = ""
+    stop: str = ""
+    """Why we ended the answer ourselves: `credits_exhausted`, or nothing."""
