@@ -62,6 +62,10 @@ def test_an_option_beats_the_environment_which_beats_the_file(settle):
         ("TOLLWAY_UPSTREAM_CONNECT_TIMEOUT_S", "3", lambda s: s.upstream.connect_timeout_s, 3.0),
         ("TOLLWAY_KEYS_MODELS", "a, b-*", lambda s: s.keys.limits.models, ("a", "b-*")),
         ("TOLLWAY_KEYS_REQUESTS_PER_MINUTE", "7", lambda s: s.keys.limits.requests_per_minute, 7),
+        ("TOLLWAY_LEDGER_DURABILITY", "sync", lambda s: s.ledger.durability, "sync"),
+        ("TOLLWAY_LEDGER_FLUSH_MS", "20", lambda s: s.ledger.flush_ms, 20),
+        ("TOLLWAY_PLANS_DEFAULT", "free", lambda s: s.plans.default, "free"),
+        ("TOLLWAY_RETENTION_RECEIPTS_MONTHS", "13", lambda s: s.retention.receipts_months, 13),
     ],
 )
 def test_every_table_can_be_set_from_the_environment(settle, variable, text, read, value):
@@ -76,6 +80,8 @@ def test_every_table_can_be_set_from_the_environment(settle, variable, text, rea
         ("TOLLWAY_FRONT", "gopher", "invalid"),
         ("TOLLWAY_HEARTBEAT_S", "0", "> 0"),
         ("TOLLWAY_LIMITS_MAX_BODY", "-1", "must not be negative"),
+        ("TOLLWAY_LEDGER_DURABILITY", "never", "invalid"),
+        ("TOLLWAY_LEDGER_LEASE_S", "1", ">= 2"),
         ("TOLLWAY_CONFIG", "/nowhere/x.toml", "there is no file"),
         ("VLLM_BASE_URL", "localhost:8000", "must be http:// or https://"),
     ],

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from tests.house.survey import ROOT, SRC, Source, sources, tracked
 
 BANNED_NAMES = {"utils", "util", "helpers", "common", "misc", "manager", "base", "service", "handler", "transformation"}
-ENVIRONMENT_READER = "src/tollway/settings.py"
+ENVIRONMENT_READER = "src/tollway/settings/reading.py"
 BROAD_EXCEPTS = {
     "src/tollway/gateway/http.py:Front.handle",  # the boundary: a mistake of ours becomes an answer
     "src/tollway/gateway/worker.py:_repeat",  # one failed round must not end a loop that serves every call

@@ -31,7 +31,7 @@ class Provider:
     accent: Callable[[Body, Target], Body]
     """Last edits to the body, in the provider's own version of the dialect; must not change its argument."""
     key_env: str = ""
-    """Environment variable that holds the key, as in the vendor's own SDK; settings.py reads it."""
+    """Environment variable that holds the key, as in the vendor's own SDK; settings reads it."""
     base_env: str = ""
     """Environment variable that moves the base URL."""
     headers: HeaderLines = ()

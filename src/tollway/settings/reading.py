@@ -1,0 +1,114 @@
+"""Every setting, read once at the start from the command line, the environment and tollway.toml, in that order."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tollway.core.finding import Finding, Level
+from tollway.core.model import Channel
+from tollway.kit.http1.limits import Limits
+from tollway.kit.toml import Sheet, read
+from tollway.settings.channels import Vendor, channels_of
+from tollway.settings.places import FILE, default_data_dir, find_file
+from tollway.settings.sections import Books, Keys, Plans, Retention, Server, Upstream
+from tollway.settings.sources import PREFIX, Sources, section, variable_of
+
+_ELSEWHERE = ("models", "fallbacks", "local")
+"""Tables of tollway.toml that the catalog reads."""
+_FOREIGN = ("TOLLWAY_BENCH_", "TOLLWAY_TEST_", "TOLLWAY_VENV")
+"""Variables of our own tools, which are no settings."""
+_SECTIONS: dict[str, type[Any]] = {
+    "server": Server,
+    "limits": Limits,
+    "upstream": Upstream,
+    "keys": Keys,
+    "ledger": Books,
+    "plans": Plans,
+    "retention": Retention,
+}
+_VARIABLES = frozenset(
+    variable_of(name, field.name) for name, kind in _SECTIONS.items() for field in msgspec.structs.fields(kind)
+) | {"TOLLWAY_CONFIG"}
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings, checked."""
+
+    server: Server
+    limits: Limits
+    """`[limits]`: what one client may ask of the server."""
+    upstream: Upstream
+    keys: Keys
+    ledger: Books
+    plans: Plans
+    retention: Retention
+    data_dir: Path
+    database_url: str
+    channels: tuple[Channel, ...]
+    sheet: Sheet | None
+    """The operator's tollway.toml, for the catalog's `[[models]]`, `[fallbacks]` and `[local]`."""
+    findings: tuple[Finding, ...] = ()
+    """What the doctor should say about the settings themselves."""
+
+    def __repr__(self) -> str:
+        """Without database URL and keys, so that no log can hold them."""
+        return f"Settings(server={self.server.host}:{self.server.port}, data_dir={str(self.data_dir)!r})"
+
+
+def from_process(argv: Mapping[str, Any], vendors: Sequence[Vendor]) -> Settings:
+    """The settings of this process. See `load`."""
+    return load(os.environ, argv, vendors)
+
+
+def load(
+    environ: Mapping[str, str], argv: Mapping[str, Any], vendors: Sequence[Vendor], here: Path = Path()
+) -> Settings:
+    """Settings from all sources. `argv` holds `[server]` fields, `config` too; None in it means not given.
+
+    The file is `config` or `TOLLWAY_CONFIG`, else tollway.toml in `here`, else in the data folder. Raises
+    SettingsError naming the variable, or TomlError naming file, line and field.
+    """
+    given = {name: value for name, value in argv.items() if value is not None}
+    path = find_file(environ, given, here)
+    sheet = read(path) if path else Sheet(FILE, {})
+    sources = Sources({name: value for name, value in given.items() if name != "config"}, environ, sheet)
+    known = {*_SECTIONS, "channels", *_ELSEWHERE}
+    for name in sheet.values:
+        if name not in known:
+            raise sheet.error((name,), f"is no setting; known are {', '.join(sorted(known))}")
+    server = section(Server, "server", sources)
+    upstream = section(Upstream, "upstream", sources)
+    return Settings(
+        server=server,
+        limits=section(Limits, "limits", sources),
+        upstream=upstream,
+        keys=section(Keys, "keys", sources),
+        ledger=section(Books, "ledger", sources),
+        plans=section(Plans, "plans", sources),
+        retention=section(Retention, "retention", sources),
+        data_dir=Path(server.data_dir).expanduser() if server.data_dir else default_data_dir(environ, here),
+        database_url=server.database_url or "sqlite://",
+        channels=channels_of(sources, vendors, upstream),
+        sheet=sheet if path else None,
+        findings=tuple(_findings(sources, vendors)),
+    )
+
+
+def _findings(sources: Sources, vendors: Sequence[Vendor]) -> list[Finding]:
+    """Variables that look like settings and are none; keys written into the file; addresses without a key."""
+    found: list[Finding] = []
+    for variable in sorted(sources.variables):
+        if variable.startswith(PREFIX) and variable not in _VARIABLES and not variable.startswith(_FOREIGN):
+            found.append(Finding(Level.WARN, "settings", "is no setting of Tollway", variable, "look for a slip"))
+    for at, row in enumerate(sources.sheet.values.get("channels", [])):
+        if row.get("key"):
+            where = f"{sources.sheet.file}:{sources.sheet.line(('channels', at, 'key'))}: channels[{at}].key"
+            found.append(Finding(Level.WARN, "settings", "a key stands in the file", where, "use key_env"))
+    for vendor in vendors:
+        if vendor.needs_key and sources.variables.get(vendor.base_env) and not sources.variables.get(vendor.key_env):
+            problem = f"an address but no key: no channel to {vendor.name}"
+            found.append(Finding(Level.WARN, "settings", problem, vendor.base_env, f"set {vendor.key_env}"))
+    return found
