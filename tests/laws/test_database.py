@@ -10,9 +10,9 @@ from tollway.backends import sql
 from tollway.ports import Database, Transaction
 
 
-@pytest.fixture(params=["sqlite://"])
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
-    made = sql.open(request.param, tmp_path)
+@pytest.fixture
+async def database(database_url: str, tmp_path: Path) -> AsyncIterator[Database]:
+    made = sql.open(database_url, tmp_path)
     await made.migrate()
     yield made
     await made.close()
