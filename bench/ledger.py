@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tollway.backends import sql
+from tollway.core.caller import Payer
 from tollway.core.ids import CallId, ChannelId, KeyId, UserId
 from tollway.core.money import NanoUsd
 from tollway.core.receipt import Attempt, PriceLine, Reason, Receipt
@@ -19,6 +20,7 @@ from tollway.gateway.ledger.ledger import Ledger
 from tollway.gateway.ledger.writer import BATCH
 
 USER = UserId("usr_0198f2aa11d97ccc8f2a")
+PAYER = Payer(USER)
 CEILING = NanoUsd(2_000_000)
 
 
@@ -67,7 +69,7 @@ async def measure(calls: int, rounds: int, folder: Path) -> None:
     ledger = Ledger(database, folder, SystemClock())
     await ledger.start()
     await ledger.grant(USER, NanoUsd(10**15), "topup", "bench", "bench")
-    (await ledger.hold(USER, NanoUsd(10**9), CallId("req_first"))).release(receipt(CallId("req_first"), time.time()))
+    (await ledger.hold(PAYER, NanoUsd(10**9), CallId("req_first"))).release(receipt(CallId("req_first"), time.time()))
     on_loop, off_loop, off_cpu = [], [], []
     for turn in range(rounds):
         made = [receipt(CallId(f"req_{turn:04d}{n:032x}"), time.time()) for n in range(calls)]
@@ -75,7 +77,7 @@ async def measure(calls: int, rounds: int, folder: Path) -> None:
         gc.collect()
         began = time.perf_counter()
         for each in made:
-            hold = ledger.try_hold(USER, CEILING, each.id)
+            hold = ledger.try_hold(PAYER, CEILING, each.id)
             if hold is None:
                 raise RuntimeError("the lease ran dry")
             hold.settle(each)

@@ -26,7 +26,7 @@ from tollway.gateway.catalog import Catalog
 from tollway.gateway.control_plane import ControlPlane, load
 from tollway.gateway.dialect import Dialect, Opaque
 from tollway.gateway.http import Front
-from tollway.gateway.ledger.ledger import Ledger
+from tollway.gateway.ledger.ledger import Ledger, Rules
 from tollway.gateway.limits.rate import RateLimiter
 from tollway.gateway.local_engines import LocalEngines
 from tollway.gateway.paths import Paths
@@ -42,7 +42,7 @@ from tollway.kit.http1.asgi import App
 from tollway.kit.http1.client import Client
 from tollway.kit.registry import discover
 from tollway.ports import Transaction, Upstream
-from tollway.settings import Keys, Settings
+from tollway.settings import Books, Keys, Settings
 
 log = logging.getLogger("tollway.app")
 BEAT_S = 1.0
@@ -83,7 +83,7 @@ class Hub:
         self.providers = known_providers()
         self.channels = all_channels(settings, self.providers)
         self.database = sql.open(settings.database_url, settings.data_dir)
-        self.ledger = Ledger(self.database, settings.data_dir, self.clock)
+        self.ledger = Ledger(self.database, settings.data_dir, self.clock, _ledger_rules(settings.ledger))
         self.keys = KeyRing(self.database, self.clock, Lockout(_lockout_rule(settings.keys)))
         local = [provider.name for provider in self.providers.values() if provider.local_price]
         self.catalog = Catalog.load(settings.sheet, local)
@@ -211,6 +211,10 @@ def _one(tx: Transaction) -> None:
 
 def _lockout_rule(keys: Keys) -> LockoutRule:
     return LockoutRule(keys.lockout_failures, keys.lockout_within_s, keys.lockout_locked_s, keys.lockout_loopback_too)
+
+
+def _ledger_rules(books: Books) -> Rules:
+    return Rules(books.durability == "sync", books.flush_ms / 1000, books.lease_s, books.sweep_s)
 
 
 def _client(settings: Settings) -> Client:

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.gateway.ledger.books import ANN, BOB, Books, bill, nano, new_call
+from tollway.core.caller import Payer
 
 
 async def lived_in(books: Books) -> None:
@@ -12,7 +13,7 @@ async def lived_in(books: Books) -> None:
     async with books.open() as ledger:
         for user, charge in ((ANN, 100), (ANN, 0), (BOB, 300), (BOB, 700)):
             call = new_call()
-            hold = await ledger.hold(user, nano(600), call)
+            hold = await ledger.hold(Payer(user), nano(600), call)
             hold.settle(bill(call, charge, user=user, cost=charge // 2))
 
 

@@ -5,16 +5,19 @@ import asyncio
 import pytest
 
 from tests.gateway.ledger.books import ANN, Books, bill, nano, new_call
+from tollway.core.caller import Payer
 from tollway.core.errors import BadRequest, CreditsExhausted
 from tollway.core.receipt import Reason
-from tollway.gateway.ledger.ledger import FolderInUse, Ledger
+from tollway.gateway.ledger.ledger import FolderInUse, Ledger, Rules
+
+PAYER = Payer(ANN)
 
 
 async def test_a_settled_call_is_charged_once_and_the_rest_comes_back(books: Books) -> None:
     await books.give(1_000)
     async with books.open() as ledger:
         call = new_call()
-        hold = await ledger.hold(ANN, nano(400), call)
+        hold = await ledger.hold(PAYER, nano(400), call)
         assert (await ledger.balance(ANN)).held == 400
         hold.settle(bill(call, 150, cost=100))
         hold.settle(bill(call, 400))
@@ -33,7 +36,7 @@ async def test_of_two_hundred_parallel_calls_as_many_are_held_as_can_be_paid(boo
     await books.give(50 * 7_000)
     async with books.open() as ledger:
         calls = [new_call() for _ in range(200)]
-        results = await asyncio.gather(*(ledger.hold(ANN, nano(7_000), c) for c in calls), return_exceptions=True)
+        results = await asyncio.gather(*(ledger.hold(PAYER, nano(7_000), c) for c in calls), return_exceptions=True)
         held = [result for result in results if not isinstance(result, BaseException)]
         refused = [result for result in results if isinstance(result, CreditsExhausted)]
         assert (len(held), len(refused)) == (50, 150)
@@ -47,13 +50,13 @@ async def test_an_account_with_credit_is_held_from_memory(books: Books) -> None:
     await books.give(1_000_000)
     async with books.open() as ledger:
         first = new_call()
-        (await ledger.hold(ANN, nano(1_000), first)).settle(bill(first, 900))
+        (await ledger.hold(PAYER, nano(1_000), first)).settle(bill(first, 900))
         for _ in range(6):
             call = new_call()
-            hold = ledger.try_hold(ANN, nano(1_000), call)
+            hold = ledger.try_hold(PAYER, nano(1_000), call)
             assert hold is not None
             hold.settle(bill(call, 900))
-            assert ledger.left(ANN) == (await ledger.balance(ANN)).left
+            assert ledger.left(PAYER) == (await ledger.balance(ANN)).left
     assert await books.differences() == []
 
 
@@ -61,7 +64,7 @@ async def test_a_hold_left_open_by_a_fault_is_released(books: Books) -> None:
     await books.give(1_000)
     async with books.open() as ledger:
         call = new_call()
-        with pytest.raises(ZeroDivisionError), await ledger.hold(ANN, nano(1_000), call):
+        with pytest.raises(ZeroDivisionError), await ledger.hold(PAYER, nano(1_000), call):
             raise ZeroDivisionError
         receipt = ledger.receipt_pending(call)
         assert receipt is not None and (receipt.reason, receipt.charge_nano_usd) == (Reason.FAILED, 0)
@@ -73,7 +76,7 @@ async def test_a_cost_above_the_hold_is_absorbed_not_charged(books: Books) -> No
     await books.give(1_000)
     async with books.open() as ledger:
         call = new_call()
-        (await ledger.hold(ANN, nano(600), call)).settle(bill(call, 900, cost=640))
+        (await ledger.hold(PAYER, nano(600), call)).settle(bill(call, 900, cost=640))
         receipt = await ledger.receipt(call, ANN)
         assert receipt is not None and (receipt.charge_nano_usd, receipt.overrun_nano_usd) == (600, 300)
         assert (await ledger.balance(ANN)).left == 400
@@ -86,7 +89,7 @@ async def test_plan_credit_is_spent_before_promotion_before_top_up_and_comes_bac
         await books.give(amount, kind=kind)
     async with books.open() as ledger:
         call = new_call()
-        (await ledger.hold(ANN, nano(400), call)).settle(bill(call, 120))
+        (await ledger.hold(PAYER, nano(400), call)).settle(bill(call, 120))
         balance = await ledger.balance(ANN)
         assert (balance.plan, balance.promo, balance.topup) == (0, 30, 300)
     rows = await books.database.read(lambda tx: tx.run("SELECT kind, balance FROM accounts WHERE owner = :u", u=ANN))
@@ -109,12 +112,12 @@ async def test_a_grant_with_the_same_reference_counts_once(books: Books) -> None
 async def test_credit_granted_while_calls_are_refused_is_seen_at_once(books: Books) -> None:
     async with books.open() as ledger:
         with pytest.raises(CreditsExhausted) as refusal:
-            await ledger.hold(ANN, nano(100), new_call())
+            await ledger.hold(PAYER, nano(100), new_call())
         assert refusal.value.remaining == 0
         await books.give(100)
         call = new_call()
-        (await ledger.hold(ANN, nano(100), call)).settle(bill(call, 100))
-        assert ledger.left(ANN) == 0
+        (await ledger.hold(PAYER, nano(100), call)).settle(bill(call, 100))
+        assert ledger.left(PAYER) == 0
     assert await books.differences() == []
 
 
@@ -128,7 +131,9 @@ async def test_two_ledgers_on_one_database_never_overdraw(books: Books) -> None:
     await books.give(100 * 10)
     async with books.open("one") as one, books.open("two") as two:
         calls = [(ledger, new_call()) for _ in range(150) for ledger in (one, two)]
-        results = await asyncio.gather(*(ledger.hold(ANN, nano(10), c) for ledger, c in calls), return_exceptions=True)
+        results = await asyncio.gather(
+            *(ledger.hold(PAYER, nano(10), c) for ledger, c in calls), return_exceptions=True
+        )
         held = [result for result in results if not isinstance(result, BaseException)]
         assert len(held) == 100
         for hold in held:
@@ -140,12 +145,53 @@ async def test_two_ledgers_on_one_database_never_overdraw(books: Books) -> None:
 async def test_a_caller_who_leaves_while_credit_is_leased_loses_none(books: Books) -> None:
     await books.give(1_000)
     async with books.open() as ledger:
-        waiting = asyncio.create_task(ledger.hold(ANN, nano(1_000), new_call()))
+        waiting = asyncio.create_task(ledger.hold(PAYER, nano(1_000), new_call()))
         await asyncio.sleep(0)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
         call = new_call()
-        (await ledger.hold(ANN, nano(1_000), call)).settle(bill(call, 1))
+        (await ledger.hold(PAYER, nano(1_000), call)).settle(bill(call, 1))
     assert await books.one("SELECT balance FROM accounts WHERE kind = 'topup'") == 999
     assert await books.differences() == []
+
+
+async def test_a_hold_grows_as_far_as_there_is_credit(books: Books) -> None:
+    await books.give(1_000)
+    async with books.open() as ledger:
+        call = new_call()
+        hold = await ledger.hold(PAYER, nano(100), call)
+        assert await hold.extend(nano(850))
+        assert (hold.amount, ledger.left(PAYER)) == (950, 50)
+        assert not hold.try_extend(nano(51))
+        assert not await hold.extend(nano(51))
+        assert hold.amount == 950
+        assert await hold.extend(nano(50))
+        hold.settle(bill(call, 999))
+        assert not hold.try_extend(nano(0))
+        assert (await ledger.balance(ANN)).left == 1
+    assert await books.differences() == []
+
+
+async def test_a_cost_above_the_hold_is_charged_as_far_as_credit_is_at_hand(books: Books) -> None:
+    await books.give(1_000_000)
+    async with books.open() as ledger:
+        call = new_call()
+        hold = await ledger.hold(PAYER, nano(100), call)
+        booked = hold.settle(bill(call, 120))
+        assert (booked.charge_nano_usd, booked.overrun_nano_usd) == (120, 0)
+        assert (await ledger.balance(ANN)).left == 1_000_000 - 120
+    assert await books.differences() == []
+
+
+async def test_a_durable_call_is_in_the_database_when_its_caller_hears_the_end(books: Books) -> None:
+    await books.give(1_000)
+    ledger = Ledger(books.database, books.folder / "serve", books.clock, Rules(sync=True, flush_s=3600))
+    await ledger.start()
+    assert ledger.sync
+    call = new_call()
+    (await ledger.hold(PAYER, nano(100), call)).settle(bill(call, 70))
+    assert ledger.receipt_pending(call) is not None
+    await ledger.written(call)
+    assert await books.one("SELECT charge FROM receipts WHERE call_id = :c", c=call) == 70
+    await ledger.close()

@@ -14,6 +14,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from tests.gateway.ledger.books import ANN, BOB, Books, StillClock, bill, nano, new_call
 from tollway.backends import sql
+from tollway.core.caller import Payer
 from tollway.core.errors import CreditsExhausted
 from tollway.core.ids import UserId
 from tollway.core.receipt import Reason
@@ -56,7 +57,7 @@ class LedgerAgainstModel(RuleBasedStateMachine):
     @rule(target=holds, user=USERS, ceiling=AMOUNTS)
     def hold(self, user: UserId, ceiling: int) -> Any:
         try:
-            hold = self.do(self.ledger.hold(user, nano(ceiling), new_call()))
+            hold = self.do(self.ledger.hold(Payer(user), nano(ceiling), new_call()))
         except CreditsExhausted:
             assert ceiling > self.purse[user]
             return multiple()
@@ -68,7 +69,7 @@ class LedgerAgainstModel(RuleBasedStateMachine):
     @rule(target=holds, user=USERS, ceiling=AMOUNTS)
     def try_hold(self, user: UserId, ceiling: int) -> Any:
         async def draw() -> Hold | None:
-            return self.ledger.try_hold(user, nano(ceiling), new_call())
+            return self.ledger.try_hold(Payer(user), nano(ceiling), new_call())
 
         hold = self.do(draw())
         if hold is None:
@@ -124,7 +125,7 @@ class LedgerAgainstModel(RuleBasedStateMachine):
         async def die() -> None:
             if written:
                 await self.ledger.flush()
-            for task in [*self.ledger._leasing.tasks, self.ledger._tending, self.ledger._writer._task]:
+            for task in [*self.ledger._leasing.tasks, self.ledger._tending, self.ledger.writer._task]:
                 task.cancel()
                 await asyncio.wait([task])
             self.ledger._journal.close(remove=False)
@@ -154,7 +155,7 @@ class LedgerAgainstModel(RuleBasedStateMachine):
             balance = self.do(self.ledger.balance(user))
             assert balance.left == self.purse[user]
             assert balance.held == sum(hold.amount for hold, owner in self.open.items() if owner == user)
-            assert self.ledger.left(user) <= self.purse[user]
+            assert self.ledger.left(Payer(user)) <= self.purse[user]
         assert self.do(self.books.differences()) == []
         rows = self.do(self.database.read(lambda tx: tx.run("SELECT call_id, charge FROM receipts")))
         assert dict(rows) == self.ended

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.gateway.ledger.books import ANN, Books, bill, nano, new_books, new_call
+from tollway.core.caller import Payer
 from tollway.core.errors import Unavailable
 from tollway.core.receipt import Reason
 from tollway.gateway.ledger.journal import Ended, Held, dead_journals
@@ -20,7 +21,7 @@ from tollway.gateway.ledger.recovery import terminals
 
 async def die(ledger: Ledger) -> None:
     """Stop like a killed process: nothing is written, nothing is returned, and its locks fall."""
-    for task in [*ledger._leasing.tasks, ledger._tending, ledger._writer._task]:
+    for task in [*ledger._leasing.tasks, ledger._tending, ledger.writer._task]:
         task.cancel()
         await asyncio.wait([task])
     ledger._journal.close(remove=False)
@@ -32,8 +33,8 @@ async def test_a_call_that_ended_before_the_kill_is_charged_and_one_that_had_not
     ledger = Ledger(books.database, books.folder / "serve", books.clock)
     await ledger.start()
     done, lost = new_call(), new_call()
-    first = await ledger.hold(ANN, nano(100), done)
-    await ledger.hold(ANN, nano(300), lost)
+    first = await ledger.hold(Payer(ANN), nano(100), done)
+    await ledger.hold(Payer(ANN), nano(300), lost)
     first.settle(bill(done, 70))
     await die(ledger)
     async with books.open("serve") as heir:
@@ -51,7 +52,7 @@ async def test_replaying_a_journal_twice_changes_nothing(books: Books, tmp_path:
     await ledger.start()
     for charge in (10, 20, 30):
         call = new_call()
-        (await ledger.hold(ANN, nano(100), call)).settle(bill(call, charge))
+        (await ledger.hold(Payer(ANN), nano(100), call)).settle(bill(call, charge))
     await die(ledger)
     journals = books.folder / "serve" / "journal"
     saved = {path: path.read_bytes() for path in journals.rglob("*") if path.is_file()}
@@ -70,7 +71,7 @@ async def test_a_process_killed_after_writing_and_before_forgetting_charges_once
     ledger = Ledger(books.database, books.folder / "serve", books.clock)
     await ledger.start()
     call = new_call()
-    (await ledger.hold(ANN, nano(100), call)).settle(bill(call, 60))
+    (await ledger.hold(Payer(ANN), nano(100), call)).settle(bill(call, 60))
     await ledger.flush()
     await die(ledger)
     async with books.open("serve") as heir:
@@ -83,18 +84,18 @@ async def test_a_lease_nobody_renews_is_swept_and_its_late_call_is_still_charged
     ledger = Ledger(books.database, books.folder / "one", books.clock)
     await ledger.start()
     call = new_call()
-    hold = await ledger.hold(ANN, nano(1_000), call)
+    hold = await ledger.hold(Payer(ANN), nano(1_000), call)
     books.clock.at_s += 61
     async with books.open("two") as other:
         assert (await other.balance(ANN)).left == 1_000
         second = new_call()
-        (await other.hold(ANN, nano(1_000), second)).settle(bill(second, 600))
+        (await other.hold(Payer(ANN), nano(1_000), second)).settle(bill(second, 600))
     hold.settle(bill(call, 500))
     await ledger.flush()
     assert await books.differences() == []
     assert await books.one("SELECT charge FROM receipts WHERE call_id = :c", c=call) == 400
     assert await books.one("SELECT balance FROM accounts WHERE kind = 'absorbed_loss'") == -100
-    assert ledger.try_hold(ANN, nano(1), new_call()) is None
+    assert ledger.try_hold(Payer(ANN), nano(1), new_call()) is None
     await ledger.close()
     assert await books.differences() == []
 
@@ -103,12 +104,12 @@ async def test_the_owner_of_a_lost_lease_learns_of_it_and_leases_anew(books: Boo
     await books.give(1_000)
     async with books.open("one") as ledger:
         call = new_call()
-        (await ledger.hold(ANN, nano(100), call)).settle(bill(call, 10))
+        (await ledger.hold(Payer(ANN), nano(100), call)).settle(bill(call, 10))
         books.clock.at_s += 61
         async with books.open("two"):
             pass
         second = new_call()
-        (await ledger.hold(ANN, nano(990), second)).settle(bill(second, 990))
+        (await ledger.hold(Payer(ANN), nano(990), second)).settle(bill(second, 990))
         assert (await ledger.balance(ANN)).left == 0
     assert await books.differences() == []
 
@@ -117,11 +118,11 @@ async def test_a_lease_not_renewed_in_time_is_renewed_before_it_is_drawn_on_agai
     await books.give(1_000)
     async with books.open() as ledger:
         call = new_call()
-        (await ledger.hold(ANN, nano(1_000), call)).settle(bill(call, 0))
+        (await ledger.hold(Payer(ANN), nano(1_000), call)).settle(bill(call, 0))
         books.clock.at_s += 55
         second = new_call()
-        assert ledger.try_hold(ANN, nano(1_000), second) is None
-        (await asyncio.wait_for(ledger.hold(ANN, nano(1_000), second), 5)).settle(bill(second, 1))
+        assert ledger.try_hold(Payer(ANN), nano(1_000), second) is None
+        (await asyncio.wait_for(ledger.hold(Payer(ANN), nano(1_000), second), 5)).settle(bill(second, 1))
         assert await books.one("SELECT expires_at FROM leases") == books.clock.now_s() + 60
     assert await books.differences() == []
 
@@ -134,7 +135,7 @@ async def test_a_ledger_closed_while_the_database_is_away_leaves_its_calls_to_th
     ledger = Ledger(database, books.folder / "serve", books.clock)
     await ledger.start()
     call = new_call()
-    hold = await ledger.hold(ANN, nano(300), call)
+    hold = await ledger.hold(Payer(ANN), nano(300), call)
     database.away = True
     hold.settle(bill(call, 200))
     await ledger.close(within_s=0.05)
@@ -147,7 +148,7 @@ async def test_leases_in_use_are_renewed_and_idle_ones_are_returned(books: Books
     await books.give(1_000)
     async with books.open() as ledger:
         call = new_call()
-        hold = await ledger.hold(ANN, nano(100), call)
+        hold = await ledger.hold(Payer(ANN), nano(100), call)
         for _ in range(10):
             books.clock.at_s += 20.5
             await ledger.tend()
@@ -167,6 +168,7 @@ import asyncio, random, sys, time
 from pathlib import Path
 from tests.gateway.ledger.books import ANN, BOB, bill, nano, StillClock
 from tollway.backends import sql
+from tollway.core.caller import Payer
 from tollway.core.errors import CreditsExhausted
 from tollway.core.ids import CallId
 from tollway.gateway.ledger.ledger import Ledger
@@ -175,7 +177,7 @@ from tollway.gateway.ledger.recovery import terminals
 async def call(ledger, dice, number, user):
     name = CallId(f"req_{sys.argv[2]}_{number}")
     try:
-        hold = await ledger.hold(user, nano(dice.randint(1, 3_000)), name)
+        hold = await ledger.hold(Payer(user), nano(dice.randint(1, 3_000)), name)
     except CreditsExhausted:
         return
     print("held", name, flush=True)
@@ -270,15 +272,15 @@ async def test_calls_go_on_while_the_database_is_away_and_are_booked_when_it_is_
     ledger = Ledger(database, books.folder / "serve", books.clock)
     await ledger.start()
     call = new_call()
-    (await ledger.hold(ANN, nano(1_000), call)).settle(bill(call, 10))
+    (await ledger.hold(Payer(ANN), nano(1_000), call)).settle(bill(call, 10))
     database.away = True
     for _ in range(5):
         call = new_call()
-        hold = ledger.try_hold(ANN, nano(100), call)
+        hold = ledger.try_hold(Payer(ANN), nano(100), call)
         assert hold is not None
         hold.settle(bill(call, 100))
     with pytest.raises(Unavailable):
-        await ledger.hold(ANN, nano(90_000), new_call())
+        await ledger.hold(Payer(ANN), nano(90_000), new_call())
     asked = database.asked
     while database.asked < asked + 3:
         await asyncio.sleep(0.01)
@@ -296,7 +298,7 @@ async def test_a_batch_whose_confirmation_was_lost_is_not_booked_twice(books: Bo
     ledger = Ledger(database, books.folder / "serve", books.clock)
     await ledger.start()
     call = new_call()
-    hold = await ledger.hold(ANN, nano(300), call)
+    hold = await ledger.hold(Payer(ANN), nano(300), call)
     database.forgets_to_answer = True
     hold.settle(bill(call, 200))
     await ledger.flush()
@@ -311,14 +313,14 @@ async def test_no_call_begins_when_the_books_are_too_far_behind(books: Books) ->
     ledger = Ledger(database, books.folder / "serve", books.clock)
     await ledger.start()
     call = new_call()
-    (await ledger.hold(ANN, nano(10**8), call)).settle(bill(call, 0))
+    (await ledger.hold(Payer(ANN), nano(10**8), call)).settle(bill(call, 0))
     database.away = True
     taken = 0
-    while (hold := ledger.try_hold(ANN, nano(100), call := new_call())) is not None:
+    while (hold := ledger.try_hold(Payer(ANN), nano(100), call := new_call())) is not None:
         hold.settle(bill(call, 1))
         taken += 1
     assert taken >= 19_000
-    waiting = asyncio.create_task(ledger.hold(ANN, nano(100), call))
+    waiting = asyncio.create_task(ledger.hold(Payer(ANN), nano(100), call))
     await asyncio.sleep(0.05)
     assert not waiting.done()
     database.away = False

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from tests.gateway.pipeline.vendors import Vendors
 from tollway.backends.memory.echo import EchoUpstream
+from tollway.core.caller import Payer
 from tollway.core.ids import CallId
 from tollway.core.money import NanoUsd
 from tollway.core.receipt import Receipt
@@ -154,7 +155,7 @@ class Counter:
 
     async def _ask(self, request: Request, told: Told, leave: Callable[[Told], bool], who: str) -> None:
         user = self.users[who][0].id
-        if self.hub.ledger.left(user) < MODEST // 4:
+        if self.hub.ledger.left(Payer(user)) < MODEST // 4:
             await self.hub.ledger.grant(user, MODEST, "topup", "test", "more")
         task = asyncio.ensure_future(self.hub.front.handle(request, told))
         told.on_write = lambda told: task.cancel() and None if leave(told) else None

@@ -1,19 +1,48 @@
 """What one process knows of an account: the credit it has leased, and how much more to ask for."""
 
 import asyncio
+from typing import NamedTuple
 
 from tollway.core.ids import LeaseId, UserId
 from tollway.core.money import NanoUsd
 
-TTL_S = 60.0
-"""A lease that is not renewed for so long may be taken away by anybody."""
-TRUST_S = 50.0
-"""So long after the last renewal we draw on a lease; the rest is for the difference of two clocks."""
-IDLE_S = 30.0
 CALLS_AHEAD = 8
 SECONDS_AHEAD = 30.0
 MOST = 50_000_000_000
 """Nano-dollars (50 dollars) that are asked for ahead of need."""
+
+
+class Rules(NamedTuple):
+    """How the books are kept."""
+
+    sync: bool = False
+    """A call's last byte waits until its receipt is in the database."""
+    flush_s: float = 0.1
+    """Ended calls are written together, once in so many seconds at most."""
+    lease_s: float = 60.0
+    """A lease that is not renewed for so long may be taken away by anybody."""
+    sweep_s: float = 30.0
+    """Between two looks for leases nobody renews."""
+
+    @property
+    def trust_s(self) -> float:
+        """So long after the last renewal we draw on a lease; the rest is for the difference of two clocks."""
+        return self.lease_s * 5 / 6
+
+    @property
+    def renew_s(self) -> float:
+        """Between two renewals."""
+        return self.lease_s / 3
+
+    @property
+    def idle_s(self) -> float:
+        """A lease nobody drew on for so long is given back."""
+        return self.lease_s / 2
+
+    @property
+    def tend_s(self) -> float:
+        """Between two looks at what is due."""
+        return min(5.0, self.lease_s / 12)
 
 
 class Lease:
@@ -21,7 +50,7 @@ class Lease:
 
     __slots__ = ("fence", "free", "held", "id", "trusted_until_s", "unwritten", "used_at_s")
 
-    def __init__(self, id: LeaseId, fence: int, now_s: float) -> None:
+    def __init__(self, id: LeaseId, fence: int, now_s: float, trusted_until_s: float) -> None:
         self.id, self.fence = id, fence
         self.free = 0
         """Nano-dollars that a hold may be drawn from."""
@@ -29,7 +58,7 @@ class Lease:
         """Nano-dollars in open holds."""
         self.unwritten = 0
         """Ended calls that the database does not know yet."""
-        self.trusted_until_s, self.used_at_s = now_s + TRUST_S, now_s
+        self.trusted_until_s, self.used_at_s = trusted_until_s, now_s
 
     @property
     def quiet(self) -> bool:

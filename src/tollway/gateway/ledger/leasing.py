@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from tollway.core.errors import Unavailable
 from tollway.core.ids import LeaseId, UserId
 from tollway.gateway.ledger import store
-from tollway.gateway.ledger.lease import IDLE_S, TRUST_S, TTL_S, Account, Lease
+from tollway.gateway.ledger.lease import Account, Lease, Rules
 from tollway.ports import Clock, Database
 
 log = logging.getLogger(__name__)
@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 class Leasing:
     """The leases of one process, at most one for each account, with at most one movement of its credit at a time."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database, self._clock = database, clock
+    def __init__(self, database: Database, clock: Clock, rules: Rules) -> None:
+        self._database, self._clock, self._rules = database, clock, rules
         self._process = ""
         self._numbers = itertools.count(1)
         self._renewed_at_s = 0.0
@@ -49,7 +49,7 @@ class Leasing:
         now_s = self._clock.now_s()
         for account in [account for account in self.accounts.values() if account.request is None]:
             lease = account.lease
-            if lease is not None and lease.quiet and now_s - lease.used_at_s > IDLE_S:
+            if lease is not None and lease.quiet and now_s - lease.used_at_s > self._rules.idle_s:
                 self._move(account, self._return(account))
             elif lease is None and not account.waiting:
                 del self.accounts[account.user]
@@ -69,9 +69,9 @@ class Leasing:
     async def renew(self) -> None:
         """Prolong our leases when it is time; one that was taken away is let go."""
         now_s = self._clock.now_s()
-        if now_s - self._renewed_at_s < TTL_S / 3 or not self.owing:
+        if now_s - self._renewed_at_s < self._rules.renew_s or not self.owing:
             return
-        work = functools.partial(store.renew, process=self._process, expires_at=now_s + TTL_S)
+        work = functools.partial(store.renew, process=self._process, expires_at=now_s + self._rules.lease_s)
         asked = {account.lease for account in self.accounts.values() if account.lease is not None}
         ours = await self._database.write(work)
         self._renewed_at_s = now_s
@@ -79,7 +79,7 @@ class Leasing:
             lease = account.lease
             if lease is not None and lease in asked:
                 if lease.id in ours:
-                    lease.trusted_until_s = max(lease.trusted_until_s, now_s + TRUST_S)
+                    lease.trusted_until_s = max(lease.trusted_until_s, now_s + self._rules.trust_s)
                 else:
                     account.lease = None
 
@@ -92,7 +92,7 @@ class Leasing:
         wish = store.Wish(
             lease=name, user=account.user, process=self._process, fence=lease.fence if lease else 0,
             need=max(0, ceiling - free), waiting=max(0, account.waiting - free),
-            want=account.want(ceiling, now_s), at=now_s, expires_at=now_s + TTL_S,
+            want=account.want(ceiling, now_s), at=now_s, expires_at=now_s + self._rules.lease_s,
         )  # fmt: skip
         account.spent, account.asked_at_s = 0, now_s
         taken = await self._database.write(functools.partial(store.take, wish=wish))
@@ -102,9 +102,9 @@ class Leasing:
             return
         if taken.fence:
             if lease is None:
-                lease = account.lease = Lease(name, taken.fence, now_s)
+                lease = account.lease = Lease(name, taken.fence, now_s, now_s + self._rules.trust_s)
             lease.free += taken.amount
-            lease.trusted_until_s = now_s + TRUST_S
+            lease.trusted_until_s = now_s + self._rules.trust_s
         account.answered = number
 
     async def _return(self, account: Account) -> None:

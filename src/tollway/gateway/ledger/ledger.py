@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from tollway.core.caller import Payer
 from tollway.core.errors import BadRequest, CreditsExhausted, Unavailable
 from tollway.core.ids import CallId, UserId
 from tollway.core.money import NanoUsd
@@ -15,19 +16,20 @@ from tollway.core.receipt import Receipt
 from tollway.gateway.ledger import store
 from tollway.gateway.ledger.hold import Hold
 from tollway.gateway.ledger.journal import Journal
+from tollway.gateway.ledger.lease import Account, Rules
 from tollway.gateway.ledger.leasing import Leasing
 from tollway.gateway.ledger.recovery import replay
 from tollway.gateway.ledger.writer import Writer
 from tollway.ports import Clock, Database
 
-__all__ = ["Balance", "FolderInUse", "Hold", "Ledger"]
+__all__ = ["Balance", "FolderInUse", "Hold", "Ledger", "Rules"]
 
-TEND_S = 5.0
-SWEEP_S = 30.0
 CLOSE_S = 10.0
 BACKLOG_S = 10.0
 """How long a call waits for books that are too far behind."""
 
+
+DEFAULT = Rules()
 
 log = logging.getLogger(__name__)
 
@@ -53,12 +55,15 @@ class Balance(NamedTuple):
 class Ledger:
     """Reserve, settle, release, expire, grant. Holding needs `start`; granting and reading do not."""
 
-    def __init__(self, database: Database, folder: Path, clock: Clock) -> None:
-        self._database, self._folder, self._clock = database, folder, clock
-        self._leasing = Leasing(database, clock)
+    def __init__(self, database: Database, folder: Path, clock: Clock, rules: Rules = DEFAULT) -> None:
+        self._database, self._folder, self._rules = database, folder, rules
+        self.clock = clock
+        self._leasing = Leasing(database, clock, rules)
         self._accounts = self._leasing.accounts
         self._journal: Journal | None = None
-        self._writer: Writer | None = None
+        self.writer: Writer
+        """There once the ledger has started."""
+        self._started = False
         self._lock: int | None = None
         self._tending: asyncio.Task[None] | None = None
         self._swept_at_s = 0.0
@@ -71,29 +76,35 @@ class Ledger:
         self._folder.mkdir(parents=True, exist_ok=True)
         if alone:
             self._lock = _claim(self._folder)
-        await replay(self._database, self._folder / "journal", self._clock)
+        await replay(self._database, self._folder / "journal", self.clock)
         self._journal = Journal(self._folder / "journal")
         self._leasing.begin(self._journal.process)
-        self._writer = Writer(self._database, self._journal)
+        self.writer = Writer(self._database, self._journal, self._rules)
+        self._started = True
         await self.sweep()
         self._tending = asyncio.get_running_loop().create_task(self._tend(), name="ledger tend")
         self._tending.add_done_callback(_complain)
 
     # ------------------------------------------------------------ holding
 
-    def try_hold(self, user: UserId, ceiling: NanoUsd, call: CallId) -> Hold | None:
+    @property
+    def sync(self) -> bool:
+        """Whether a call must wait until it is `written` before its last byte."""
+        return self._rules.sync
+
+    def try_hold(self, payer: Payer, ceiling: NanoUsd, call: CallId) -> Hold | None:
         """Set `ceiling` (0 or more) aside without waiting; None when only `hold` can tell.
 
         Raises Unavailable when the journal cannot take the record (a full disk).
         """
-        account, writer = self._accounts.get(user), self._writer
+        account = self._accounts.get(payer.user)
         lease = account.lease if account is not None else None
-        if account is None or lease is None or writer is None or lease.free < ceiling or writer.full:
+        if account is None or lease is None or lease.free < ceiling or self.writer.full:
             return None
-        now_s = self._clock.now_s()
+        now_s = self.clock.now_s()
         if now_s > lease.trusted_until_s:
             return None
-        hold = Hold(call, ceiling, now_s, account, lease, writer)
+        hold = Hold(call, ceiling, now_s, (account, lease), self)
         lease.free -= ceiling
         lease.held += ceiling
         lease.used_at_s = now_s
@@ -101,36 +112,53 @@ class Ledger:
             self._leasing.ask(account, ceiling)
         return hold
 
-    async def hold(self, user: UserId, ceiling: NanoUsd, call: CallId) -> Hold:
+    async def hold(self, payer: Payer, ceiling: NanoUsd, call: CallId) -> Hold:
         """Set `ceiling` aside, leasing more credit when needed.
 
         Raises CreditsExhausted when the user cannot pay so much, Unavailable when the books cannot be reached.
         """
         if ceiling < 0:
             raise ValueError("a hold cannot be negative")
-        account = self._leasing.account(user)
+        account = self._leasing.account(payer.user)
         arrived = account.asked
         account.waiting += ceiling
         try:
-            while (hold := self.try_hold(user, ceiling, call)) is None:
+            while (hold := self.try_hold(payer, ceiling, call)) is None:
                 await self._catch_up()
-                # Only an answer to a request made after we came can say that there is not enough.
-                if account.answered > arrived and account.left < ceiling:
-                    raise CreditsExhausted(account.left, ceiling)
-                await asyncio.shield(self._leasing.ask(account, ceiling))
+                await self._more(account, ceiling, arrived)
         finally:
             account.waiting -= ceiling
         return hold
 
-    async def learn(self, user: UserId, ceiling: NanoUsd) -> None:
-        """Find out what the user has, if this process does not know yet, leasing `ceiling` on the way."""
-        account = self._leasing.account(user)
+    async def extend(self, hold: Hold, amount: NanoUsd) -> bool:
+        """Set `amount` more aside for a hold, leasing more credit when needed; False when that cannot be had."""
+        account = hold.account
+        arrived = account.asked
+        account.waiting += amount
+        try:
+            while not hold.try_extend(amount):
+                await self._more(account, amount if hold.secure else NanoUsd(hold.amount + amount), arrived)
+        except (CreditsExhausted, Unavailable):
+            return False
+        finally:
+            account.waiting -= amount
+        return True
+
+    async def _more(self, account: Account, ceiling: NanoUsd, arrived: int) -> None:
+        """Lease more; an answer to a request made after we came is the only one that can say there is not enough."""
+        if account.answered > arrived and account.left < ceiling:
+            raise CreditsExhausted(account.left, ceiling)
+        await asyncio.shield(self._leasing.ask(account, ceiling))
+
+    async def learn(self, payer: Payer, ceiling: NanoUsd) -> None:
+        """Find out what the payer has, if this process does not know yet, leasing `ceiling` on the way."""
+        account = self._leasing.account(payer.user)
         if not account.answered:
             await asyncio.shield(self._leasing.ask(account, ceiling))
 
-    def left(self, user: UserId) -> NanoUsd:
-        """What the user could still spend, as known here and now."""
-        account = self._accounts.get(user)
+    def left(self, payer: Payer) -> NanoUsd:
+        """What the payer could still spend, as known here and now."""
+        account = self._accounts.get(payer.user)
         return account.left if account is not None else NanoUsd(0)
 
     # ------------------------------------------------------------ reading and granting
@@ -163,7 +191,7 @@ class Ledger:
         if kind not in store.SOURCES:
             raise BadRequest(f"no such kind of credit: {kind!r}", field="kind")
         note = (author, reason, reference if reference is not None else store.new_reference())
-        now_s = self._clock.now_s()
+        now_s = self.clock.now_s()
         done = await self._database.write(lambda tx: store.grant(tx, user, amount, kind, now_s, note))
         account = self._accounts.get(user)
         if done and account is not None:
@@ -172,7 +200,7 @@ class Ledger:
 
     def receipt_pending(self, call: CallId) -> Receipt | None:
         """A receipt that is not in the database yet."""
-        return self._writer.pending.get(call) if self._writer is not None else None
+        return self.writer.pending.get(call) if self._started else None
 
     async def receipt(self, call: CallId, user: UserId) -> Receipt | None:
         """The receipt of one of the user's own calls; None while it runs or when there is none."""
@@ -185,12 +213,19 @@ class Ledger:
 
     async def flush(self) -> None:
         """Return when every call ended until now is in the database."""
-        if self._writer is not None:
-            await self._writer.flush()
+        if self._started:
+            await self.writer.flush()
+
+    async def written(self, call: CallId) -> None:
+        """Return when the ended call's receipt is in the database. Raises Unavailable when that takes too long."""
+        try:
+            await asyncio.wait_for(self.writer.written(call), BACKLOG_S)
+        except TimeoutError:
+            raise Unavailable("the books cannot be written now") from None
 
     async def sweep(self) -> int:
         """Expire the leases of processes that stopped renewing them; how many."""
-        self._swept_at_s = now_s = self._clock.now_s()
+        self._swept_at_s = now_s = self.clock.now_s()
         process = self._journal.process if self._journal is not None else ""
         return await self._database.write(functools.partial(store.sweep, process=process, now=now_s))
 
@@ -206,9 +241,9 @@ class Ledger:
                 await self._settle_up()
         except (TimeoutError, Unavailable):
             log.warning("the ledger closes with calls or credit still in its journal; the next start replays them")
-        if self._writer is not None and self._journal is not None:
-            await self._writer.close()
-            self._journal.close(remove=not self._leasing.owing and not self._writer.pending)
+        if self._started and self._journal is not None:
+            await self.writer.close()
+            self._journal.close(remove=not self._leasing.owing and not self.writer.pending)
         if self._lock is not None:
             os.close(self._lock)
 
@@ -218,7 +253,7 @@ class Ledger:
 
     async def _tend(self) -> None:
         while True:
-            await asyncio.sleep(TEND_S)
+            await asyncio.sleep(self._rules.tend_s)
             try:
                 await self.tend()
             except Unavailable:
@@ -228,16 +263,16 @@ class Ledger:
         """What is due now: renew leases in use, return idle ones, sweep those of the dead."""
         self._leasing.return_idle()
         await self._leasing.renew()
-        if self._clock.now_s() - self._swept_at_s > SWEEP_S:
+        if self.clock.now_s() - self._swept_at_s > self._rules.sweep_s:
             await self.sweep()
 
     async def _catch_up(self) -> None:
         """Wait, within bounds, until the books are near enough to take another call."""
-        if self._writer is None:
+        if not self._started:
             raise Unavailable("the ledger is not started")
-        if self._writer.full:
+        if self.writer.full:
             try:
-                await asyncio.wait_for(self._writer.flush(), BACKLOG_S)
+                await asyncio.wait_for(self.writer.flush(), BACKLOG_S)
             except TimeoutError:
                 raise Unavailable("the books are too far behind to take another call") from None
 

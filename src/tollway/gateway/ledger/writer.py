@@ -10,10 +10,9 @@ from tollway.core.money import NanoUsd
 from tollway.core.receipt import Receipt
 from tollway.gateway.ledger import store
 from tollway.gateway.ledger.journal import Ended, Held, Journal, Segment
-from tollway.gateway.ledger.lease import Lease
+from tollway.gateway.ledger.lease import Lease, Rules
 from tollway.ports import Database
 
-EVERY_S = 0.1
 BATCH = 500
 MOST = 20_000
 """Ended calls waiting for the database above which no new call may begin."""
@@ -26,8 +25,8 @@ log = logging.getLogger(__name__)
 class Writer:
     """The way of a call's terminal entry from memory into the books."""
 
-    def __init__(self, database: Database, journal: Journal) -> None:
-        self._database, self._journal = database, journal
+    def __init__(self, database: Database, journal: Journal, rules: Rules) -> None:
+        self._database, self._journal, self._rules = database, journal, rules
         self._queue: list[tuple[Ended, Lease, Segment]] = []
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
@@ -64,9 +63,11 @@ class Writer:
         self._queue.append((ended, lease, segment))
         self.pending[ended.receipt.id] = ended.receipt
         self._put += 1
-        if not self._timed:
+        if self._rules.sync:
+            self._wake.set()
+        elif not self._timed:
             self._timed = True
-            self._loop.call_later(EVERY_S, self._wake.set)
+            self._loop.call_later(self._rules.flush_s, self._wake.set)
         elif len(self._queue) == BATCH:
             self._wake.set()
 
@@ -76,6 +77,13 @@ class Writer:
         self._wake.set()
         async with self._written:
             await self._written.wait_for(lambda: self._done >= upto or self.broken is not None)
+        if self.broken is not None:
+            raise Unavailable("the books cannot be written") from self.broken
+
+    async def written(self, call: CallId) -> None:
+        """Return when the call's receipt is in the database, if it has ended."""
+        async with self._written:
+            await self._written.wait_for(lambda: call not in self.pending or self.broken is not None)
         if self.broken is not None:
             raise Unavailable("the books cannot be written") from self.broken
 
@@ -98,7 +106,7 @@ class Writer:
                 await self._write(self._queue[:BATCH])
             self._timed = bool(self._queue)
             if self._timed:
-                self._loop.call_later(EVERY_S, self._wake.set)
+                self._loop.call_later(self._rules.flush_s, self._wake.set)
 
     async def _write(self, batch: list[tuple[Ended, Lease, Segment]]) -> None:
         calls = [ended for ended, _, _ in batch]

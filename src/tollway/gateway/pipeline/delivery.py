@@ -287,7 +287,7 @@ class Delivery:
 
     def _head(self, candidate: Candidate, kind: Lines) -> Lines:
         call = self.call
-        left = self._ledger.left(call.caller.user)
+        left = self._ledger.left(call.caller.payer)
         lines = head_lines(call, candidate, kind, self.settlement.dropped, self._hold.amount, left)
         return lines if self._slot.limit is None else lines + self._slot.headers(call.dialect.family, call.arrived_s)
 

@@ -47,18 +47,18 @@ class Weighed:
 
 async def weigh(call: Call, plan: Plan, ledger: Ledger) -> Weighed:
     """Hold the worst case over the whole plan. Raises CreditsExhausted."""
-    user, envelope = call.caller.user, call.envelope
+    payer, envelope = call.caller.payer, call.envelope
     if not (envelope.media or envelope.server_tools):
         bound = _bound(call, plan)
-        if not ledger.left(user):
-            await ledger.learn(user, bound)
-        if ledger.left(user) >= bound * RICH:
-            return Weighed(ledger.try_hold(user, bound, call.id) or await ledger.hold(user, bound, call.id))
+        if not ledger.left(payer):
+            await ledger.learn(payer, bound)
+        if ledger.left(payer) >= bound * RICH:
+            return Weighed(ledger.try_hold(payer, bound, call.id) or await ledger.hold(payer, bound, call.id))
     prices = [candidate.model.price for candidate in plan.candidates]
     worst = await _worst_case(call, plan)
     need = ceiling(prices, worst)
     try:
-        return Weighed(ledger.try_hold(user, need, call.id) or await ledger.hold(user, need, call.id))
+        return Weighed(ledger.try_hold(payer, need, call.id) or await ledger.hold(payer, need, call.id))
     except CreditsExhausted as error:
         if call.envelope.max_output is not None:
             raise
@@ -66,7 +66,7 @@ async def weigh(call: Call, plan: Plan, ledger: Ledger) -> Weighed:
         if limit < MIN_OUTPUT:
             raise
     worst = Worst(worst.input_tokens, limit, worst.answers, worst.images, worst.tool_calls)
-    return Weighed(await ledger.hold(user, ceiling(prices, worst), call.id), limit)
+    return Weighed(await ledger.hold(payer, ceiling(prices, worst), call.id), limit)
 
 
 async def _worst_case(call: Call, plan: Plan) -> Worst:
