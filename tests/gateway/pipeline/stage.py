@@ -190,7 +190,7 @@ class Stage:
 
     async def last_receipts(self) -> list[Receipt]:
         """Those that are not in the database yet: of the calls just ended."""
-        writer = self.hub.ledger._writer  # nothing public lists them
+        writer = self.hub.ledger.writer  # nothing public lists them
         assert writer is not None
         return list(writer.pending.values())
 
