@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from tests.gateway.admin.conftest import Hub
-from tollway.core.caller import KeyLimits
+from tollway.core.caller import KeyLimits, Payer
 from tollway.core.ids import CallId, KeyId
 from tollway.core.money import nano_of_credits
 from tollway.core.receipt import Attempt, PriceLine, Reason, Receipt
@@ -206,7 +206,7 @@ async def a_receipt(hub: Hub, email: str) -> Receipt:
         provider_cost_nano_usd=nano_of_credits("5.02"),
         charge_nano_usd=nano_of_credits("7.028"),
     )
-    hold = await hub.ledger.hold(user.id, receipt.hold_nano_usd, call)
+    hold = await hub.ledger.hold(Payer(user.id), receipt.hold_nano_usd, call)
     hold.settle(receipt)
     return receipt
 
