@@ -15,7 +15,7 @@ from tollway.backends.clock import SystemClock
 from tollway.backends.memory.echo import EchoUpstream
 from tollway.core.errors import TollwayError
 from tollway.core.ids import ChannelId
-from tollway.core.model import Channel
+from tollway.core.model import Channel, Model
 from tollway.gateway import dialects, providers, surfaces
 from tollway.gateway.admin.first_run import Newcomers
 from tollway.gateway.admin.users import Users
@@ -87,7 +87,7 @@ class Hub:
         self.keys = KeyRing(self.database, self.clock, Lockout(_lockout_rule(settings.keys)))
         local = [provider.name for provider in self.providers.values() if provider.local_price]
         self.catalog = Catalog.load(settings.sheet, local)
-        self.limits = RateLimiter(self._model_id)
+        self.limits = RateLimiter(self._model)
         self.router = Router(self.catalog.models, self.channels, self.providers)
         self.upstream = _client(settings)
         self.engines = LocalEngines(self.catalog, self.channels, self.providers, self.upstream)
@@ -96,9 +96,8 @@ class Hub:
         self.front = self._front()
         self.draining = False
 
-    def _model_id(self, name: str) -> str | None:
-        model = self.catalog.find(name)
-        return model.id if model is not None else None
+    def _model(self, name: str) -> Model | None:
+        return self.catalog.find(name)
 
     def _front(self) -> Front:
         return Front(

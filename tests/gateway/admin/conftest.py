@@ -68,7 +68,7 @@ async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
         users=users,
         keys=keys,
         ledger=ledger,
-        limiter=RateLimiter(lambda name: model.id if (model := catalog.find(name)) else None),
+        limiter=RateLimiter(catalog.find),
         clock=clock,
         catalog=lambda: catalog,
         channels=lambda: CHANNELS,

@@ -1,4 +1,4 @@
-"""Limits of one key: an exact window, slots that come back once, and models by id, alias and pattern."""
+"""Limits of keys and plans: exact windows, slots that come back once, and models by id, alias, pattern and tier."""
 
 import gc
 import sys
@@ -7,16 +7,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tollway.core.caller import Caller, KeyLimits
+from tollway.core.caller import Caller, KeyLimits, PlanRules
 from tollway.core.errors import Forbidden, RateLimited
 from tollway.core.ids import KeyId, UserId
-from tollway.gateway.limits.rate import FREE, SWEEP_AT, WINDOW_S, RateLimiter, TooOften
+from tollway.core.model import Model
+from tollway.gateway.catalog import Catalog
+from tollway.gateway.limits.rate import FREE, SWEEP_AT, WINDOW_S, ModelNotAllowed, RateLimiter, TooOften
 
+CATALOG = Catalog.load()
 ALIASES = {"cheap": "gpt-5-mini", "gpt-latest": "claude-opus"}
+FREE_PLAN = PlanRules("free", "fast", 10)
 
 
-def caller(key: str = "k", **limits: object) -> Caller:
-    return Caller(UserId("u"), KeyId(key), limits=KeyLimits(**limits))  # type: ignore[arg-type]
+def find(name: str) -> Model | None:
+    return CATALOG.find(ALIASES.get(name, name))
+
+
+def caller(key: str = "k", user: str = "u", plan: PlanRules | None = None, **limits: object) -> Caller:
+    return Caller(UserId(user), KeyId(key), limits=KeyLimits(**limits), plan=plan or PlanRules())  # type: ignore[arg-type]
 
 
 def test_a_key_without_limits_gets_a_place_that_counts_nothing() -> None:
@@ -143,7 +151,7 @@ def test_keys_do_not_share_a_window() -> None:
     ],
 )
 def test_allowed_models_are_ids_aliases_and_patterns(entries: tuple[str, ...], model: str, may: bool) -> None:
-    limiter = RateLimiter(ALIASES.get)
+    limiter = RateLimiter(find)
     assert limiter.allows(KeyLimits(models=entries), model) is may
     assert limiter.allows(KeyLimits(models=entries), model) is may, "the remembered answer is the same"
     if not may:
@@ -176,3 +184,68 @@ def test_headers_speak_the_callers_dialect() -> None:
     }
     told = dict(slot.headers("anthropic", 1_700_000_000.0))
     assert told[b"anthropic-ratelimit-requests-reset"] == b"2023-11-14T22:14:20Z"
+
+
+def test_a_plans_window_is_shared_by_all_keys_of_a_user_and_by_nobody_else() -> None:
+    limiter = RateLimiter(find)
+    for second in range(10):
+        slot = limiter.admit(caller(f"k{second}", plan=FREE_PLAN), "gpt-5-mini", float(second))
+        assert (slot.limit, slot.remaining) == (10, 9 - second)
+        slot.release()
+    with pytest.raises(TooOften) as refused:
+        limiter.admit(caller("new", plan=FREE_PLAN), "gpt-5-mini", 10.0)
+    assert refused.value.retry_after_s == pytest.approx(50.0)
+    assert refused.value.details == {"plan": "free"}
+    assert "free" in refused.value.message
+    limiter.admit(caller("k0", user="other", plan=FREE_PLAN), "gpt-5-mini", 10.0)
+    limiter.admit(caller("new", plan=FREE_PLAN), "gpt-5-mini", 60.0)
+
+
+@settings(max_examples=200)
+@given(
+    asks=st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 20, allow_nan=False, width=32)), max_size=50),
+    of_plan=st.integers(1, 6),
+    of_key=st.integers(1, 4),
+)
+def test_key_and_plan_limits_hold_together_and_a_refusal_counts_against_neither(
+    asks: list[tuple[str, float]], of_plan: int, of_key: int
+) -> None:
+    limiter, now = RateLimiter(), 100.0
+    admitted: list[tuple[str, float]] = []
+    for key, step in asks:
+        now += step
+        recent = [(name, at) for name, at in admitted if at > now - WINDOW_S]
+        of_this_key = [at for name, at in recent if name == key]
+        who = caller(key, plan=PlanRules("p", requests_per_minute=of_plan), requests_per_minute=of_key)
+        if len(recent) < of_plan and len(of_this_key) < of_key:
+            slot = limiter.admit(who, "m", now)
+            admitted.append((key, now))
+            assert slot.remaining == min(of_plan - len(recent), of_key - len(of_this_key)) - 1
+            slot.release()
+        else:
+            with pytest.raises(TooOften):
+                limiter.admit(who, "m", now)
+
+
+@pytest.mark.parametrize("model", [model.id for model in CATALOG])
+def test_a_fast_plan_includes_the_models_marked_for_it_and_names_itself_where_it_refuses(model: str) -> None:
+    limiter, who = RateLimiter(find), caller(plan=FREE_PLAN)
+    found = CATALOG.find(model)
+    assert found is not None
+    if found.free_plan:
+        limiter.admit(who, model, 0.0).release()
+        return
+    with pytest.raises(ModelNotAllowed) as refused:
+        limiter.admit(who, model, 0.0)
+    assert (refused.value.status, refused.value.code, refused.value.field) == (403, "model_not_allowed", "model")
+    assert refused.value.details == {"plan": "free"}
+    assert not limiter.may(who, model)
+    assert limiter.may(caller(), model)
+
+
+def test_users_of_a_plan_are_forgotten_when_idle() -> None:
+    limiter = RateLimiter()
+    for number in range(4 * SWEEP_AT):
+        who = caller(f"k{number}", f"u{number}", PlanRules("p", requests_per_minute=5), requests_per_minute=5)
+        limiter.admit(who, "m", number * 1.0).release()
+    assert len(limiter._uses) <= SWEEP_AT + 2

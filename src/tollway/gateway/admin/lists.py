@@ -13,23 +13,28 @@ from tollway.gateway.limits.rate import RateLimiter
 
 
 def routes(catalog: Callable[[], Catalog], limiter: RateLimiter) -> APIRouter:
-    """The routes over `catalog`; a key sees the models it may use. The caller arrives in `request.state.caller`."""
+    """The routes over `catalog`; a key sees the models it may use. The caller arrives in `request.state.caller`.
+
+    Only the hub's own list also shows what the plan does not include, with `allowed` false (hub.md 2.6).
+    """
     router = APIRouter(tags=["Models"])
 
     def visible(request: Request) -> list[Model]:
         caller: Caller = request.state.caller
-        return [model for model in catalog() if limiter.allows(caller.limits, model.id)]
+        return [model for model in catalog() if limiter.may(caller, model.id)]
 
     def one(request: Request, name: str) -> Model:
         caller: Caller = request.state.caller
         model = catalog().find(name)
-        if model is None or not limiter.allows(caller.limits, model.id):
+        if model is None or not limiter.may(caller, model.id):
             raise ModelNotFound(f"the model {name[:200]!r} is not on sale here", field="model")
         return model
 
     @router.get("/models")
     async def hub_list(request: Request) -> Shown:
-        return {"models": [hub_model(model) for model in visible(request)]}
+        caller: Caller = request.state.caller
+        found = [model for model in catalog() if limiter.allows(caller.limits, model.id)]
+        return {"models": [hub_model(model, limiter.includes(caller.plan, model.id)) for model in found]}
 
     @router.get("/v1/models")
     async def vendor_list(request: Request) -> Shown:

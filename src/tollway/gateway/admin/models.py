@@ -81,8 +81,11 @@ SHOW: dict[str, Callable[[Model], Shown]] = {
 }
 
 
-def hub_model(model: Model) -> Shown:
-    """One model as the hub's own clients read it: both generations' names for the same things."""
+def hub_model(model: Model, allowed: bool = True) -> Shown:
+    """One model as the hub's own clients read it: both generations' names for the same things.
+
+    `allowed`: the caller's plan includes it.
+    """
     shown = {
         "key": model.id,
         "id": model.id,
@@ -97,7 +100,7 @@ def hub_model(model: Model) -> Shown:
         "supports_tools": "tools" in model.abilities,
         "supports_vision": "vision" in model.abilities,
         "is_custom": model.custom,
-        "allowed": True,
+        "allowed": allowed,
     }
     if model.price.per_image is not None:
         shown["cost_per_image"] = credits_per_1k(model, model.price.per_image * 1000)

@@ -1,4 +1,4 @@
-"""Admits a call within the limits of its API key, or says when to come back."""
+"""Admits a call within the limits of its API key and its user's plan, or says when to come back."""
 
 import fnmatch
 import math
@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from tollway.core.caller import Caller, KeyLimits
+from tollway.core.caller import Caller, KeyLimits, PlanRules
 from tollway.core.errors import Forbidden, RateLimited
-from tollway.core.ids import KeyId
+from tollway.core.model import Model
 
 WINDOW_S = 60.0
 RETRY_PARALLEL_S = 1.0
@@ -18,8 +18,23 @@ MOST_ANSWERS = 10_000
 """(list of allowed models, model) pairs whose answer is remembered."""
 
 
+class ModelNotAllowed(Forbidden):
+    """The user's plan does not include the model."""
+
+    code = "model_not_allowed"
+
+    def __init__(self, plan: str, model: str) -> None:
+        self.plan = plan
+        message = f"the plan {plan!r} does not include the model {model}: it includes the fast models only"
+        super().__init__(f"{message}; choose one of those, or another plan", field="model")
+
+    @property
+    def details(self) -> dict[str, object]:
+        return {"plan": self.plan}
+
+
 class _Use:
-    """What one key did within the last minute and does now."""
+    """What one key, or all keys of one user, did within the last minute and do now."""
 
     __slots__ = ("admitted", "running")
 
@@ -43,7 +58,7 @@ class Slot:
     ) -> None:
         self._use = use
         self.limit = limit
-        """Requests per minute, None when the key has no such limit."""
+        """Requests per minute, None when neither key nor plan has such a limit; else the one nearer to its end."""
         self.remaining = remaining
         self.reset_s = reset_s
         """Seconds until the whole limit is free again, if nothing more is asked."""
@@ -74,46 +89,92 @@ class Slot:
 
 
 class TooOften(RateLimited):
-    """A key asked more often within a minute than it may; `slot` tells its limit in headers."""
+    """A key, or a user, asked more often within a minute than allowed; `slot` tells the limit in headers."""
 
-    def __init__(self, message: str, wait_s: float, slot: Slot) -> None:
+    def __init__(self, message: str, wait_s: float, slot: Slot, plan: str = "") -> None:
         super().__init__(message, retry_after_s=wait_s)
-        self.slot = slot
+        self.slot, self.plan = slot, plan
+
+    @property
+    def details(self) -> dict[str, object]:
+        return {"plan": self.plan} if self.plan else {}
 
 
 FREE = Slot()
-"""The place of every call whose key has no limit: nothing to count, nothing to give back."""
+"""The place of every call that nothing limits: nothing to count, nothing to give back."""
+
+
+def no_model(name: str) -> Model | None:
+    """A catalog without a single model."""
+    return None
 
 
 class RateLimiter:
-    """The limits of all keys, counted in this process."""
+    """The limits of all keys and users, counted in this process."""
 
-    def __init__(self, resolve: Callable[[str], str | None] = lambda name: None) -> None:
-        """`resolve` gives the model id behind an alias, so that a list of allowed models may name aliases."""
-        self._resolve = resolve
-        self._uses: dict[KeyId, _Use] = {}
+    def __init__(self, find: Callable[[str], Model | None] = no_model) -> None:
+        """`find` gives the model of an id or alias: a list of allowed models may name aliases, and a plan may
+        include only some models."""
+        self._find = find
+        self._uses: dict[str, _Use] = {}
+        """By key id, and by user id for the limits of plans."""
         self._sweep_at = SWEEP_AT
         self._answers: dict[tuple[tuple[str, ...], str], bool] = {}
 
     def admit(self, caller: Caller, model: str, now_s: float) -> Slot:
         """A place for one call of `model` (its id in the catalog) at `now_s`, monotonic seconds.
 
-        A refused call counts for nothing. Raises Forbidden when the key may not use the model, RateLimited when
-        it asked too often within 60 s or has too many calls running.
+        A refused call counts for nothing. Raises Forbidden when the key may not use the model, ModelNotAllowed
+        when the plan does not include it, RateLimited when key or user asked too often within 60 s or the key has
+        too many calls running.
         """
-        limits = caller.limits
+        limits, plan = caller.limits, caller.plan
         if limits.models is not None and not self.allows(limits, model):
             raise Forbidden(f"this API key may not use the model {model}", field="model")
-        per_minute, parallel = limits.requests_per_minute, limits.parallel_calls
-        if per_minute is None and parallel is None:
+        if plan.models != "all" and not self.includes(plan, model):
+            raise ModelNotAllowed(plan.name, model)
+        if limits.requests_per_minute is None and limits.parallel_calls is None and plan.requests_per_minute is None:
             return FREE
-        use = self._uses.get(caller.key) or self._new_use(caller.key, now_s)
-        if parallel is not None and use.running >= parallel:
-            message = f"this API key already has {use.running} calls running; its limit is {parallel}"
-            raise RateLimited(message, retry_after_s=RETRY_PARALLEL_S)
-        slot = Slot(use) if per_minute is None else _count(use, per_minute, now_s)
-        use.running += 1
-        return slot
+        return self._count(caller, now_s)
+
+    def _count(self, caller: Caller, now_s: float) -> Slot:
+        """Count one request against every limit there is, or against none of them."""
+        if len(self._uses) >= self._sweep_at:
+            self._sweep(now_s)
+        limits, plan = caller.limits, caller.plan
+        use = None
+        tightest = FREE
+        windows: list[_Use] = []
+        if limits.requests_per_minute is not None or limits.parallel_calls is not None:
+            use = self._use(caller.key)
+            parallel = limits.parallel_calls
+            if parallel is not None and use.running >= parallel:
+                message = f"this API key already has {use.running} calls running; its limit is {parallel}"
+                raise RateLimited(message, retry_after_s=RETRY_PARALLEL_S)
+            if limits.requests_per_minute is not None:
+                tightest = _room(use, limits.requests_per_minute, now_s, "this API key may ask")
+                windows.append(use)
+        if plan.requests_per_minute is not None:
+            users = self._use(caller.user)
+            slot = _room(users, plan.requests_per_minute, now_s, f"the plan {plan.name!r} lets a user ask", plan.name)
+            tightest = slot if tightest is FREE or slot.remaining < tightest.remaining else tightest
+            windows.append(users)
+        for window in windows:
+            window.admitted.append(now_s)
+        if use is not None:
+            use.running += 1
+        return Slot(use, tightest.limit, tightest.remaining, tightest.reset_s)
+
+    def may(self, caller: Caller, model: str) -> bool:
+        """Whether key and plan let the caller use the model with this id."""
+        return self.allows(caller.limits, model) and self.includes(caller.plan, model)
+
+    def includes(self, plan: PlanRules, model: str) -> bool:
+        """Whether a plan includes the model with this id."""
+        if plan.models == "all":
+            return True
+        found = self._find(model)
+        return found is not None and found.free_plan
 
     def allows(self, limits: KeyLimits, model: str) -> bool:
         """Whether a key with these limits may use the model with this id."""
@@ -133,25 +194,30 @@ class RateLimiter:
         self._answers.clear()
 
     def _matches(self, entry: str, model: str) -> bool:
-        return fnmatch.fnmatchcase(model, entry) or self._resolve(entry) == model
+        if fnmatch.fnmatchcase(model, entry):
+            return True
+        found = self._find(entry)
+        return found is not None and found.id == model
 
-    def _new_use(self, key: KeyId, now_s: float) -> _Use:
-        if len(self._uses) >= self._sweep_at:
-            for use in self._uses.values():
-                use.forget_before(now_s - WINDOW_S)
-            self._uses = {key: use for key, use in self._uses.items() if use.running or use.admitted}
-            self._sweep_at = max(SWEEP_AT, 2 * len(self._uses))
-        return self._uses.setdefault(key, _Use())
+    def _use(self, whose: str) -> _Use:
+        """What was counted for a key or a user."""
+        return self._uses.get(whose) or self._uses.setdefault(whose, _Use())
+
+    def _sweep(self, now_s: float) -> None:
+        """Forget who neither asked within the last minute nor has a call running."""
+        for use in self._uses.values():
+            use.forget_before(now_s - WINDOW_S)
+        self._uses = {name: use for name, use in self._uses.items() if use.running or use.admitted}
+        self._sweep_at = max(SWEEP_AT, 2 * len(self._uses))
 
 
-def _count(use: _Use, per_minute: int, now_s: float) -> Slot:
-    """Count one request in the sliding window. Raises TooOften when it is full."""
+def _room(use: _Use, per_minute: int, now_s: float, who: str, plan: str = "") -> Slot:
+    """What is left of a sliding window once one more request is counted. Raises TooOften when it is full."""
     use.forget_before(now_s - WINDOW_S)
     admitted = use.admitted
     if len(admitted) >= per_minute:
         # The window is free for one more once all but `per_minute - 1` of its requests are a minute old.
         wait_s = admitted[len(admitted) - per_minute] + WINDOW_S - now_s
-        message = f"this API key may ask {per_minute} times a minute; come back in {math.ceil(wait_s)} s"
-        raise TooOften(message, wait_s, Slot(None, per_minute, 0, admitted[-1] + WINDOW_S - now_s))
-    admitted.append(now_s)
-    return Slot(use, per_minute, per_minute - len(admitted), WINDOW_S)
+        message = f"{who} {per_minute} times a minute; come back in {math.ceil(wait_s)} s"
+        raise TooOften(message, wait_s, Slot(None, per_minute, 0, admitted[-1] + WINDOW_S - now_s), plan)
+    return Slot(None, per_minute, per_minute - len(admitted) - 1, WINDOW_S)

@@ -76,22 +76,23 @@ def asked_model(call: Call, gw: Gateway) -> Model:
 
 
 def allowed(plan: Plan, call: Call, gw: Gateway) -> Plan:
-    """The plan without fallback models that this key may not use or that could not do the work.
+    """The plan without fallback models that this key or plan may not use or that could not do the work.
 
     Raises Unsupported when the asked model itself cannot use tools and tools are asked for, RateLimited when only
     its own channels are left and all of them rest.
     """
-    limits = call.caller.limits
+    caller = call.caller
     tools = _asks_for_tools(call)
     if tools and "tools" not in plan.model.abilities:
         raise Unsupported(f"the model {plan.model.id!r} cannot use tools", field="tools")
     media = call.envelope.media
-    if limits.models is None and (not tools or "tools" in plan.able) and (not media or "vision" in plan.able):
+    able = (not tools or "tools" in plan.able) and (not media or "vision" in plan.able)
+    if able and caller.limits.models is None and caller.plan.models == "all":
         return plan
     ready = tuple(
         one
         for one in plan.candidates
-        if one.model.id == plan.model.id or (gw.limits.allows(limits, one.model.id) and _able(one.model, tools, media))
+        if one.model.id == plan.model.id or (gw.limits.may(caller, one.model.id) and _able(one.model, tools, media))
     )
     if not ready:
         raise gw.router.resting(plan.model, call.started_s)
