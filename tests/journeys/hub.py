@@ -89,7 +89,7 @@ class Hub:
         raise AssertionError(f"the gateway did not start:\n{self.log}")
 
     def _env(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}
         return {
             **kept,
             "TOLLWAY_PORT": "0",
