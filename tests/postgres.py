@@ -52,7 +52,7 @@ def installed() -> Path | None:
 class Postgres:
     """One server, that may be stopped, killed, frozen and started again; its data stay until `close`."""
 
-    def __init__(self, template: Path | None = None) -> None:
+    def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="tollway-pg-"))
         self._as: dict[str, str] = {"user": NOBODY, "group": "nogroup"} if os.geteuid() == 0 else {}
         programs = installed()
@@ -64,11 +64,8 @@ class Postgres:
         self.folder.chmod(0o755)
         if self._as:
             shutil.chown(self.folder, NOBODY)
-        if template is not None:
-            self._run("cp", "-a", str(template), str(data))
-        else:
-            where = ("-D", str(data), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
-            self._run(str(self._bin / "initdb"), *where)
+        where = ("-D", str(data), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
+        self._run(str(self._bin / "initdb"), *where)
 
     def _reachable(self, programs: Path) -> Path:
         """The programs where their user can read them: someone's home folder may be closed to others."""

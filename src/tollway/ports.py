@@ -28,6 +28,9 @@ class Transaction(Protocol):
     def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> int:
         """Execute one statement for each row of parameters; how many rows of the table changed in all."""
 
+    def announce(self) -> None:
+        """Once this transaction is committed, `epoch` is another number in every process."""
+
 
 class Database(Protocol):
     """Durable truth. Work runs off the event loop, one transaction per call, committed or rolled back whole."""
@@ -41,8 +44,11 @@ class Database(Protocol):
     async def migrate(self) -> None:
         """Bring the schema forward to this version, under a lock."""
 
-    def epoch(self, bump: bool = False) -> int:
-        """A number that every process sees change at once when one of them bumps it. Cheap: read on every call."""
+    def epoch(self) -> int:
+        """A number that becomes another in every process, on every host, when a transaction announces a change.
+
+        Cheap: read on every call.
+        """
 
     async def close(self) -> None:
         """Finish what was begun and let go."""

@@ -4,14 +4,14 @@ import sqlite3
 import tempfile
 from pathlib import Path
 
-from tollway.backends import sql
+from tollway.backends.sql import migrations, sqlite
 
 
 def migrated() -> str:
     """The dump of an empty SQLite file after every migration."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "empty.db"
-        sql._upgrade(sql._sqlite(file))
+        migrations.upgrade(sqlite.engine(file))
         return dump(file)
 
 
@@ -23,4 +23,4 @@ def dump(file: Path) -> str:
 
 
 if __name__ == "__main__":
-    sql.SNAPSHOT.write_text(migrated() + "\n")
+    migrations.SNAPSHOT.write_text(migrated() + "\n")

@@ -10,6 +10,7 @@ import pytest
 
 from tests.backends.snapshot import dump, migrated
 from tollway.backends import sql
+from tollway.backends.sql import migrations
 from tollway.core.errors import Unavailable
 
 TABLES = {
@@ -64,7 +65,7 @@ async def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path: Pa
 
 async def test_the_snapshot_of_the_schema_is_what_the_migrations_make(tmp_path: Path) -> None:
     again = "run `python -m tests.backends.snapshot` after adding a migration"
-    assert sql.SNAPSHOT.read_text() == migrated() + "\n", again
+    assert migrations.SNAPSHOT.read_text() == migrated() + "\n", again
     database = sql.open("sqlite://", tmp_path)
     await database.migrate()
     await database.close()

@@ -1,13 +1,16 @@
 """What every database promises, whatever it is made of."""
 
 import asyncio
+import subprocess
+import sys
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tollway.backends import sql
-from tollway.ports import Database, Transaction
+from tollway.ports import Database, Row, Transaction
 
 
 @pytest.fixture
@@ -90,8 +93,6 @@ async def test_reading_does_not_wait_for_writing(database: Database) -> None:
 
         await database.write(work)
 
-    import threading
-
     gate = threading.Event()
     writing = asyncio.create_task(slow_write())
     await asyncio.sleep(0.02)
@@ -100,19 +101,148 @@ async def test_reading_does_not_wait_for_writing(database: Database) -> None:
     await writing
 
 
-async def test_migrating_again_or_by_many_at_once_is_harmless(tmp_path: Path) -> None:
-    several = [sql.open("sqlite://", tmp_path) for _ in range(4)]
-    await asyncio.gather(*(each.migrate() for each in several))
-    await several[0].migrate()
-    assert len(await several[3].read(lambda tx: tx.run("SELECT * FROM accounts WHERE owner = 'hub'"))) == 5
-    for each in several:
+async def test_many_does_to_each_row_what_one_statement_after_the_other_would(database: Database) -> None:
+    keep = (
+        "INSERT INTO meta (name, value) VALUES (:name, 'is ' || :value)"
+        " ON CONFLICT (name) DO UPDATE SET value = excluded.value || meta.value"
+    )
+    first = [{"name": f"n{n}", "value": str(n), "other": object()} for n in range(5)]
+    assert await database.write(lambda tx: tx.many(keep, first)) == 5
+    assert await database.write(lambda tx: tx.many(keep, [*first[:1], *first[:1]])) == 2
+    change = "UPDATE meta SET value = :more || value WHERE name = :name"
+    assert await database.write(lambda tx: tx.many(change, [{"name": "n1", "more": m} for m in ("a", "b")])) == 2
+    assert await database.write(lambda tx: tx.many(change, [{"name": n, "more": "x"} for n in ("n2", "n3", "no")])) == 2
+    forget = "DELETE FROM meta WHERE name = :name"
+    assert await database.write(lambda tx: tx.many(forget, [{"name": n} for n in ("n4", "n4", "no")])) == 1
+    read = "SELECT name, value FROM meta ORDER BY name"
+    assert await database.read(lambda tx: tx.run(read)) == [
+        ("n0", "is 0is 0is 0"), ("n1", "bais 1"), ("n2", "xis 2"), ("n3", "xis 3"),
+    ]  # fmt: skip
+
+
+async def test_many_keeps_big_numbers_nothing_and_every_character(database: Database) -> None:
+    odd = '100% :named "quoted" \\ {json} ::cast \u2603 \U0001f600 \n\t'
+    rows = [
+        {"owner": f"{odd}{n}", "kind": "topup", "balance": 2**62 + n, "expires": None if n % 2 else 0.1 + n}
+        for n in range(500)
+    ]
+    keep = (
+        "INSERT INTO leases (id, user_id, account_id, process, fence, expires_at)"
+        " VALUES (:owner, :kind, -:balance, 'p', 1, COALESCE(:expires, -1))"
+    )
+    assert await database.write(lambda tx: tx.many(keep, rows)) == 500
+    found = await database.read(
+        lambda tx: tx.run("SELECT id, account_id, expires_at FROM leases ORDER BY account_id DESC")
+    )
+    assert found == [
+        (row["owner"], -row["balance"], -1.0 if row["expires"] is None else row["expires"]) for row in rows
+    ]
+
+
+async def test_sums_and_averages_are_plain_numbers(database: Database) -> None:
+    rows = [{"owner": name, "balance": 2**61 + more} for name, more in (("a", 0), ("b", 2))]
+    await database.write(
+        lambda tx: tx.many("INSERT INTO accounts (owner, kind, balance) VALUES (:owner, 'topup', :balance)", rows)
+    )
+    sums = "SELECT SUM(balance), COUNT(*), AVG(balance * 1.0), MAX(balance), SUM(balance) > 1 FROM accounts"
+    found = await database.read(lambda tx: tx.run(f"{sums} WHERE kind = 'topup'"))
+    ((total, count, average, most, positive),) = found
+    assert (total, count, most, bool(positive)) == (2**62 + 2, 2, 2**61 + 2, True)
+    assert [type(number) for number in (total, count, average, most)] == [int, int, float, int]
+
+
+async def test_a_reader_sees_one_moment_whatever_is_written_meanwhile(database: Database) -> None:
+    loop, seen, written = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+    def look_twice(tx: Transaction) -> tuple[list[Row], list[Row]]:
+        before = tx.run("SELECT name FROM meta")
+        loop.call_soon_threadsafe(seen.set)
+        assert written.wait(10)
+        return before, tx.run("SELECT name FROM meta")
+
+    reading = asyncio.create_task(database.read(look_twice))
+    await seen.wait()
+    await database.write(lambda tx: tx.run("INSERT INTO meta VALUES ('new', '1')"))
+    written.set()
+    assert await reading == ([], [])
+
+
+async def test_what_two_processes_read_and_write_by_turns_loses_no_update(database_url: str, tmp_path: Path) -> None:
+    databases = [sql.open(database_url, tmp_path) for _ in range(3)]
+    await databases[0].migrate()
+    await databases[0].write(lambda tx: tx.run("INSERT INTO meta VALUES ('n', '0')"))
+
+    def add_one(tx: Transaction) -> None:
+        ((value,),) = tx.run("SELECT value FROM meta WHERE name = 'n'")
+        tx.run("UPDATE meta SET value = :value WHERE name = 'n'", value=str(int(value) + 1))
+
+    await asyncio.gather(*(each.write(add_one) for _ in range(30) for each in databases))
+    assert await databases[0].read(lambda tx: tx.run("SELECT value FROM meta")) == [("90",)]
+    for each in databases:
         await each.close()
 
 
-async def test_an_epoch_bumped_by_one_is_seen_by_all(tmp_path: Path) -> None:
-    one, other = sql.open("sqlite://", tmp_path), sql.open("sqlite://", tmp_path)
-    before = other.epoch()
-    assert one.epoch(bump=True) == before + 1
-    assert other.epoch() == before + 1
+MIGRATE = """
+import asyncio, pathlib, sys
+from tollway.backends import sql
+async def main():
+    database = sql.open(sys.argv[1], pathlib.Path(sys.argv[2]))
+    sys.stdin.read()
+    await database.migrate()
+    await database.close()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_five_processes_that_migrate_a_new_database_at_once_do_it_once(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    url = "sqlite://" if kind == "sqlite" else request.getfixturevalue("postgres").fresh("template0")
+    words = [sys.executable, "-c", MIGRATE, url, str(tmp_path)]
+    racers = [subprocess.Popen(words, stdin=subprocess.PIPE) for _ in range(5)]
+    for racer in racers:
+        assert racer.stdin is not None
+        racer.stdin.close()
+    assert [racer.wait(60) for racer in racers] == [0] * 5
+    database = sql.open(url, tmp_path)
+    await database.migrate()
+    hub = "SELECT kind, count(*) FROM accounts WHERE owner = 'hub' AND id < 6 GROUP BY kind"
+    assert sorted(count for _, count in await database.read(lambda tx: tx.run(hub))) == [1] * 5
+    await database.close()
+
+
+async def test_an_announced_epoch_is_seen_by_all(database_url: str, tmp_path: Path) -> None:
+    one, other = (sql.open(database_url, tmp_path / name) for name in ("a", "a" if "sqlite" in database_url else "b"))
+    await one.migrate()
+    for each in (one, other):
+        await settled(each)
+    before, before_here = other.epoch(), one.epoch()
+    await one.write(lambda tx: tx.announce())
+    assert one.epoch() != before_here
+    async with asyncio.timeout(0.5):
+        while other.epoch() == before:
+            await asyncio.sleep(0.001)
+    before, before_here = other.epoch(), one.epoch()
+    with pytest.raises(LookupError):
+        await one.write(announce_and_fail)
+    await asyncio.sleep(0.05)
+    assert (other.epoch(), one.epoch()) == (before, before_here)
     await one.close()
     await other.close()
+
+
+def announce_and_fail(tx: Transaction) -> None:
+    tx.announce()
+    raise LookupError("so it is not true")
+
+
+async def settled(database: Database) -> None:
+    """Until it has heard how things stand."""
+    database.epoch()
+    for _ in range(100):
+        was = database.epoch()
+        await database.read(lambda tx: tx.run("SELECT 1"))
+        await asyncio.sleep(0.03)
+        if was == database.epoch():
+            return

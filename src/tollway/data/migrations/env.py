@@ -1,4 +1,4 @@
-"""Runs the migrations inside the transaction that backends/sql.py has already begun."""
+"""Runs the migrations inside the transaction that backends/sql/migrations.py has already begun."""
 
 from alembic import context
 

@@ -135,10 +135,16 @@ class ApiKeys:
         """Refuse the key from now on, in every process. Raises NotFound unless it is an unrevoked key of `user`
         (of anybody when None)."""
         now_s = self._clock.now_s()
+
+        def end(tx: Transaction) -> bool:
+            found = store.revoke_key(tx, key, user, now_s)
+            if found:
+                tx.announce()
+            return found
+
         possible = len(key) <= 100 and key.isprintable()
-        if not (possible and await self._database.write(lambda tx: store.revoke_key(tx, key, user, now_s))):
+        if not (possible and await self._database.write(end)):
             raise NotFound(f"no API key {key[:100]!r}")
-        self._database.epoch(bump=True)
 
 
 def check_name(name: str) -> str:

@@ -1,0 +1,54 @@
+"""What differs between the two databases."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from tollway.ports import Transaction
+
+
+class Work(Transaction, Protocol):
+    """SQL on one connection, inside one transaction."""
+
+    announced: bool
+    """The epoch is to change when this is committed."""
+
+
+class Engine(NamedTuple):
+    """One kind of database: how it is reached, and the words in which it differs."""
+
+    connect: Callable[[], Any]
+    url: str
+    """For SQLAlchemy."""
+    work: Callable[[Any], Work]
+    begin_write: str
+    begin_read: str
+    lock_schema: str
+    schema_exists: str
+    """Finds a row when there is any table, `alembic_version` first."""
+    errors: type[Exception]
+    """Root of the driver's errors: they say that the database cannot be reached or used now …"""
+    refusals: tuple[type[Exception], ...]
+    """… except these, which say that the work is wrong."""
+    hang_up: Callable[[Any], None]
+    """Ends a connection that another thread waits on."""
+    write_s: float | None = None
+    read_s: float | None = None
+    """Seconds after which a piece of work is cut off, where the other side may fall silent."""
+    snapshot: bool = False
+    """An empty database gets `sqlite.sql` instead of every migration."""
+
+
+class Epoch(Protocol):
+    """The number that tells every process that something it remembers may be out of date."""
+
+    def read(self) -> int:
+        """The number now."""
+
+    def committed(self) -> None:
+        """A transaction of ours that announced a change is in the database."""
+
+    def listen(self) -> None:
+        """Begin to hear of others, if that needs beginning. Called on the event loop, often."""
+
+    async def close(self) -> None:
+        """Hear no more."""
