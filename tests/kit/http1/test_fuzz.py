@@ -136,7 +136,7 @@ async def answer_bytes(pieces: Iterable[bytes]) -> bytes | None:
     pool = Pool("http://example", 1, 1)
     wire, transport = Wire(pool), Deaf()
     wire.connection_made(transport)
-    asking = asyncio.ensure_future(wire.ask(Outbound("http://example", b"/", (), b""), b"", 0.0))
+    asking = asyncio.ensure_future(wire.ask(Outbound("http://example", b"/", (), b""), b""))
     await asyncio.sleep(0)
     for piece in pieces:
         wire.data_received(piece)

@@ -12,8 +12,6 @@ from tollway.kit.http1.wire import Outbound, UpstreamError
 
 SWEEP_S = 0.25
 """How often deadlines are looked at: no timer per request, and a limit may run this much over."""
-BODYLESS = frozenset((b"GET", b"HEAD", b"DELETE", b"OPTIONS"))
-"""Methods that announce no body when there is none."""
 
 
 class Client:
@@ -43,16 +41,15 @@ class Client:
         for a header or target that would break the framing.
         """
         pool = self._pools.get(outbound.origin) or self._add_pool(outbound.origin)
-        head = request_head(outbound, pool.request_tail)
-        now = asyncio.get_running_loop().time()
+        head = pool.heads.get((outbound.target, outbound.headers, outbound.method)) or pool.learn(outbound)
         wire = pool.take()
         if wire is not None:
             try:
-                return await wire.ask(outbound, head, now)
+                return await wire.ask(outbound, head)
             except StaleConnection:
                 pass
         wire = await self._connect(pool, outbound.connect_timeout_s)
-        return await wire.ask(outbound, head, asyncio.get_running_loop().time())
+        return await wire.ask(outbound, head)
 
     async def close(self) -> None:
         """Close every connection; answers in flight fail."""
@@ -165,25 +162,3 @@ async def dial_one(sock: socket.socket, address: Any) -> socket.socket:
         sock.close()
         raise
     return sock
-
-
-def request_head(outbound: Outbound, tail: bytes) -> bytes:
-    """The request line and headers. Raises ValueError when a part holds a line break, or the target a space."""
-    method = outbound.method
-    lines = [method, b" ", outbound.target, tail]
-    is_identity = True
-    for name, value in outbound.headers:
-        lines.append(b"%b: %b\r\n" % (name, value))
-        if name == b"accept-encoding":
-            is_identity = False
-    if is_identity:
-        lines.append(b"accept-encoding: identity\r\n")
-    count = len(lines) - 2
-    if outbound.body or method not in BODYLESS:
-        lines.append(b"content-length: %d\r\n" % len(outbound.body))
-        count += 1
-    lines.append(b"\r\n")
-    head = b"".join(lines)
-    if head.count(b"\n") != count + 1 or head.count(b"\r") != count + 1 or b" " in outbound.target:
-        raise ValueError("a header or the target would break the request's framing")
-    return head

@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-import sys
 import time
 import traceback
-from collections.abc import Coroutine
 from email.utils import formatdate
-from typing import Any, cast
+from typing import cast
 
+from tollway.kit.http1.attendant import Attendant
+from tollway.kit.http1.familiar import Familiar
 from tollway.kit.http1.limits import Limits
 from tollway.kit.http1.reading import BODY, IDLE, Asked, Refused, RequestReader
 from tollway.kit.http1.sink import ServerSink
@@ -25,7 +25,8 @@ class Front:
     """What the connections of one server share."""
 
     __slots__ = (
-        "_heads", "connections", "date_line", "handler", "is_draining", "limits", "loop", "refuse", "running", "screen",
+        "_heads", "connections", "date_line", "familiar", "handler", "is_draining", "limits", "loop", "refuse",
+        "running", "screen",
     )  # fmt: skip
 
     def __init__(self, handler: Handler, limits: Limits, refuse: Refuse, screen: Screen | None) -> None:
@@ -36,7 +37,8 @@ class Front:
         self.loop = asyncio.get_running_loop()
         self.connections: set[Connection] = set()
         self.running: set[ServerSink] = set()
-        """Keeps the tasks alive: the loop itself holds them only weakly."""
+        """Answers that handlers are at work on. Keeps the tasks alive: the loop itself holds them only weakly."""
+        self.familiar: dict[tuple[bytes, bytes], Familiar] = {}
         self.is_draining = False
         self._heads: list[ServerSink] = []
         self.tell_date()
@@ -45,22 +47,9 @@ class Front:
         """Renew the `date` header."""
         self.date_line = b"date: %b\r\n" % formatdate(time.time(), usegmt=True).encode("ascii")
 
-    def start(self, request: Request, sink: ServerSink) -> None:
-        """Run the handler for one request, at once where the loop can."""
-        work = cast("Coroutine[Any, Any, None]", self.handler(request, sink))
-        self.running.add(sink)
-        task = start_task(work, self.loop)
-        sink.task = task
-        if task.done():
-            self._finish(sink)
-        else:
-            task.add_done_callback(lambda _: self._finish(sink))
-
-    def _finish(self, sink: ServerSink) -> None:
-        """The handler returned: see to it that there is an answer."""
-        self.running.discard(sink)
-        task = sink.task
-        if task is None or task.cancelled():
+    def failed(self, sink: ServerSink, task: asyncio.Task[None]) -> None:
+        """The handler did not come to a good end: see to it that there is an answer."""
+        if task.cancelled():
             sink.abort()
             return
         error = task.exception()
@@ -96,13 +85,15 @@ class Connection:
     """An asyncio protocol (by shape) and the Outlet of its answers."""
 
     __slots__ = (
-        "_current", "_front", "_heard", "_is_deaf", "_is_paused", "_last", "_reader", "_served", "_since",
-        "_stuck_since", "_taken", "is_full", "sent", "transport",
+        "_current", "_front", "_heard", "_is_deaf", "_is_paused", "_last", "_reader", "_rested", "_served",
+        "_since", "_stuck_since", "_taken", "is_full", "sent", "transport",
     )  # fmt: skip
 
     def __init__(self, front: Front) -> None:
         self._front = front
         self._current: ServerSink | None = None
+        self._rested: Attendant | None = None
+        """One that waits for the next request."""
         self._heard = False
         self._is_deaf = False
         self._is_paused = False
@@ -123,7 +114,7 @@ class Connection:
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=front.limits.write_high_water)
         peer = transport.get_extra_info("peername")
-        self._reader = RequestReader(front.limits, front.screen, str(peer[0]) if peer else "")
+        self._reader = RequestReader(front.limits, front.screen, str(peer[0]) if peer else "", front.familiar)
         front.connections.add(self)
         if len(front.connections) > front.limits.max_connections:
             self._reader.refused = Refused(503, "too_many_connections", "Too many connections.")
@@ -136,9 +127,14 @@ class Connection:
             return
         reader = self._reader
         was_busy = self._current is not None
+        if not was_busy:
+            asked = reader.again(data)
+            if asked is not None:
+                self._start(asked)
+                return
         reader.feed(data)
         if not was_busy and reader.ready:
-            self._start_next()
+            self._start(reader.ready.popleft())
         if self._current is not None or reader.ready:
             if was_busy or reader.ready or reader.phase:
                 self._pause_reading()
@@ -157,6 +153,9 @@ class Connection:
         self._is_deaf = True
         self._front.connections.discard(self)
         self._lose()
+        if self._rested is not None:
+            self._rested.dismiss()
+            self._rested = None
 
     def pause_writing(self) -> None:
         """The client lags behind."""
@@ -239,11 +238,22 @@ class Connection:
         self._lose()
         self.transport.abort()
 
-    def _start_next(self) -> None:
-        asked = self._reader.ready.popleft()
+    def _start(self, asked: Asked) -> None:
         sink = ServerSink(self, asked)
         self._current = sink
-        self._front.start(asked.request, sink)
+        attendant = self._rested
+        if attendant is None:  # the first request, or the last one's handler has not returned yet
+            attendant = Attendant(self._front, self._rest)
+        else:
+            self._rested = None
+        attendant.serve(asked.request, sink)
+
+    def _rest(self, attendant: Attendant) -> bool:
+        """Whether the attendant may wait for the next request: one is enough."""
+        if self._is_deaf or self._rested is not None:
+            return False
+        self._rested = attendant
+        return True
 
     def _go_on(self) -> None:
         """After an answer: the next request in the queue, or read on."""
@@ -251,7 +261,7 @@ class Connection:
         if self._is_deaf or self._current is not None:
             return
         if reader.ready:
-            self._start_next()
+            self._start(reader.ready.popleft())
             return
         if reader.refused is not None:
             self._refuse()
@@ -307,10 +317,3 @@ class Connection:
         self._reader.ready.clear()
         if current is not None:
             current.lose()
-
-
-def start_task(work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
-    """Start a coroutine: its first step runs here and now on Python 3.12 and later."""
-    if sys.version_info >= (3, 12):
-        return asyncio.Task(work, loop=loop, eager_start=True)
-    return loop.create_task(work)

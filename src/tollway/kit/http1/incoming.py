@@ -49,7 +49,8 @@ class Incoming:
         self._is_reading = True
         if self._size > self._limit:
             self._outgrow()
-        await self._until_over()
+        if not self._is_whole or self._error is not None:
+            await self._until_over()
         self._size = 0
         pieces = self._pieces
         self._pieces = []

@@ -5,13 +5,17 @@ from collections import deque
 from urllib.parse import urlsplit
 
 from tollway.kit.http1.upstream import Wire
+from tollway.kit.http1.wire import Headers, Outbound
+
+MOST_HEADS = 1024
 
 
 class Pool:
     """Idle connections of one origin, and who waits for one when the limit is reached."""
 
     __slots__ = (
-        "_waiting", "host", "idle", "is_tls", "max_idle", "max_open", "opened", "port", "request_tail", "wires",
+        "_waiting", "heads", "host", "idle", "is_tls", "loop", "max_idle", "max_open", "opened", "port", "request_tail",
+        "wires",
     )  # fmt: skip
 
     def __init__(self, origin: str, max_idle: int, max_open: int) -> None:
@@ -24,6 +28,9 @@ class Pool:
         self.port = url.port or (443 if self.is_tls else 80)
         authority = url.netloc.rpartition("@")[2].encode("idna" if not url.netloc.isascii() else "ascii")
         self.request_tail = b" HTTP/1.1\r\nhost: %b\r\n" % authority
+        self.loop = asyncio.get_running_loop()
+        self.heads: dict[tuple[bytes, Headers, bytes], bytes] = {}
+        """Heads of requests by target, headers and method: the same few are sent again and again."""
         self.max_idle = max_idle
         self.max_open = max_open
         self.opened = 0
@@ -32,6 +39,14 @@ class Pool:
         """Every connection that stands."""
         self.idle: list[Wire] = []
         self._waiting: deque[asyncio.Future[Wire | None]] = deque()
+
+    def learn(self, outbound: Outbound) -> bytes:
+        """The head of a request, also of those to come. Raises ValueError when it would break the framing."""
+        head = request_head(outbound, self.request_tail)
+        if len(self.heads) >= MOST_HEADS:
+            self.heads.clear()
+        self.heads[outbound.target, outbound.headers, outbound.method] = head
+        return head
 
     def take(self) -> Wire | None:
         """A connection ready for use, if there is one."""
@@ -44,7 +59,7 @@ class Pool:
     async def turn(self) -> Wire | None:
         """Wait until a connection may be opened (None, and it is counted) or was freed (that one)."""
         while self.opened >= self.max_open:
-            freed: asyncio.Future[Wire | None] = asyncio.get_running_loop().create_future()
+            freed: asyncio.Future[Wire | None] = self.loop.create_future()
             self._waiting.append(freed)
             try:
                 wire = await freed
@@ -86,7 +101,7 @@ class Pool:
 
     def release(self, wire: Wire) -> None:
         """See Home."""
-        wire.idle_since = asyncio.get_running_loop().time()
+        wire.idle_since = self.loop.time()
         if self._wake(wire):
             return
         if len(self.idle) < self.max_idle:
@@ -104,3 +119,23 @@ class Pool:
         if wire in self.wires:
             self.wires.discard(wire)
             self.gave_up()
+
+
+def request_head(outbound: Outbound, tail: bytes) -> bytes:
+    """The request line and headers, but for the length of a body and the empty line at the end.
+
+    Raises ValueError when a part holds a line break, or the target a space.
+    """
+    lines = [outbound.method, b" ", outbound.target, tail]
+    is_identity = True
+    for name, value in outbound.headers:
+        lines.append(b"%b: %b\r\n" % (name, value))
+        if name == b"accept-encoding":
+            is_identity = False
+    if is_identity:
+        lines.append(b"accept-encoding: identity\r\n")
+    count = len(lines) - 2
+    head = b"".join(lines)
+    if head.count(b"\n") != count or head.count(b"\r") != count or b" " in outbound.target:
+        raise ValueError("a header or the target would break the request's framing")
+    return head

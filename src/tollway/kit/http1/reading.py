@@ -6,6 +6,7 @@ from collections import deque
 import httptools
 import msgspec
 
+from tollway.kit.http1.familiar import MOST_DIGITS, Familiar, Memory
 from tollway.kit.http1.limits import Limits
 from tollway.kit.http1.wire import Answer, Request, Screen
 
@@ -43,12 +44,18 @@ class RequestReader:
 
     __slots__ = (
         "_body", "_body_size", "_dry", "_feeding", "_head_bytes", "_headers", "_http10", "_is_replay", "_keep_alive",
-        "_limits", "_method", "_parser", "_peer", "_pieces", "_screen", "_target", "phase", "ready", "refused",
-        "wants_continue",
+        "_limits", "_memory", "_method", "_parser", "_peer", "_pieces", "_screen", "_target", "_whole", "phase",
+        "ready", "refused", "wants_continue",
     )  # fmt: skip
 
-    def __init__(self, limits: Limits, screen: Screen | None, peer: str) -> None:
+    def __init__(
+        self, limits: Limits, screen: Screen | None, peer: str, heads: dict[tuple[bytes, bytes], Familiar]
+    ) -> None:
+        """`heads` is what the connections of one server know of their clients' heads."""
         self._limits = limits
+        self._memory = Memory(heads)
+        self._whole = 0
+        """Requests that came in one read by themselves."""
         self._screen = screen
         self._peer = peer
         self.ready: deque[Asked] = deque()
@@ -63,10 +70,23 @@ class RequestReader:
         self._parser = httptools.HttpRequestParser(self)
         self._begin()
 
+    def again(self, data: bytes) -> Asked | None:
+        """A whole request whose head the connection has sent before; None when `data` has to be fed."""
+        if self.phase != IDLE or self.ready:
+            return None
+        recalled = self._memory.recall(data)
+        if recalled is None:
+            return None
+        head, headers, body = recalled
+        if len(body) > self._limits.max_body:
+            return None
+        return Asked(Request(head.method, head.path, head.query, headers, body, self._peer), True, False)
+
     def feed(self, data: bytes) -> None:
         """Read on. Never raises; see `ready` and `refused`."""
         self._feeding = size = len(data)
         before = len(self.ready)
+        was_idle = self.phase == IDLE
         self._dry += size
         try:
             self._parse(data)
@@ -74,6 +94,8 @@ class RequestReader:
             self._give_up(error)
             return
         is_fresh = len(self.ready) == before
+        if was_idle and not before and len(self.ready) == 1 and self.phase == IDLE:
+            self._note_whole(data, self.ready[0])
         if self.phase == IDLE and is_fresh:
             self.phase = HEAD
         if self.phase == HEAD and is_fresh:
@@ -82,6 +104,14 @@ class RequestReader:
                 self._refuse_size()
         elif self.phase == BODY and self._dry > self._limits.max_header_bytes:
             self.refused = Refused(431, "trailers_too_large", "Chunk extensions or trailers are too large.")
+
+    def _note_whole(self, data: bytes, asked: Asked) -> None:
+        """Learn the head of a client that asks again and again; one request says nothing yet."""
+        self._whole += 1
+        request = asked.request
+        head_size = len(data) - len(request.body) + MOST_DIGITS
+        if self._whole > 1 and asked.keep_alive and not asked.http10 and head_size <= self._limits.max_header_bytes:
+            self._memory.learn(data, request.method, request.path, request.query, request.headers)
 
     def _parse(self, data: bytes) -> None:
         """Feed llhttp, on past every `Upgrade`: we do not follow any."""

@@ -1,7 +1,7 @@
 """One connection to a provider: one request at a time, its answer read strictly."""
 
 import asyncio
-from typing import NamedTuple, Protocol, cast
+from typing import Protocol, cast
 
 import httptools
 
@@ -13,10 +13,14 @@ MAX_HEADERS = 256
 MAX_INTERIM = 16
 """How many 1xx answers may precede the real one."""
 COPY_LIMIT = 64 * 1024
+BODYLESS = frozenset((b"GET", b"HEAD", b"DELETE", b"OPTIONS"))
+"""Methods that announce no body when there is none."""
 
 
 class Home(Protocol):
     """The pool a connection belongs to."""
+
+    loop: asyncio.AbstractEventLoop
 
     def made(self, wire: "Wire") -> None:
         """It is connected."""
@@ -31,13 +35,8 @@ class Home(Protocol):
         """Its transport is gone."""
 
 
-class Limits(NamedTuple):
-    """How long the answer to a request may take in each phase, and how large it may be."""
-
-    first_byte_timeout_s: float
-    idle_timeout_s: float
-    total_timeout_s: float
-    max_body: int
+Patience = tuple[float, float, float, int]
+"""Seconds to an answer's first byte, of silence within it, to its end; and bytes of the largest body."""
 
 
 class StaleConnection(UpstreamError):
@@ -63,7 +62,7 @@ class Wire:
         self.transport: asyncio.Transport
         self.idle_since = 0.0
         self._uses = 0
-        self._asked: Limits | None = None
+        self._asked: Patience | None = None
         """What holds for the request being answered; not the request itself, which may be large."""
         self._incoming: Incoming | None = None
         self._waiter: asyncio.Future[Incoming] | None = None
@@ -80,28 +79,35 @@ class Wire:
         self._got_bytes = self._has_head = self._is_interim = False
         self._is_complete = self._is_dirty = self._is_until_close = self._keep_alive = False
 
-    async def ask(self, outbound: Outbound, head: bytes, now: float) -> Incoming:
-        """Send one request and return its answer's head. Raises UpstreamError; StaleConnection when worth a retry."""
-        if self.transport.is_closing():
+    async def ask(self, outbound: Outbound, head: bytes) -> Incoming:
+        """Send one request and return its answer's head; `head` is all of the request's but the length of its body.
+
+        Raises UpstreamError; StaleConnection when worth a retry.
+        """
+        transport, body = self.transport, outbound.body
+        if transport.is_closing():
             raise StaleConnection("reset", "the connection was closed before the request was sent")
         self._begin()
-        self._asked = Limits(
-            outbound.first_byte_timeout_s, outbound.idle_timeout_s, outbound.total_timeout_s, outbound.max_body
-        )
+        first_byte_s, total_s = outbound.first_byte_timeout_s, outbound.total_timeout_s
+        self._asked = (first_byte_s, outbound.idle_timeout_s, total_s, outbound.max_body)
         self._heard = False  # what the last answer said is no sign of life in this one
-        self._is_head = outbound.method == b"HEAD"
         self._uses += 1
         self._phase = "first_byte"
-        self._deadline = now + outbound.first_byte_timeout_s
-        self._total_deadline = now + outbound.total_timeout_s
-        body = outbound.body
-        if len(body) > COPY_LIMIT:
-            self.transport.write(head)
-            self.transport.write(body)
+        loop = self._home.loop
+        now = loop.time()
+        self._deadline = now + first_byte_s
+        self._total_deadline = now + total_s
+        method = outbound.method
+        self._is_head = method == b"HEAD"
+        if not body and method in BODYLESS:
+            transport.write(head + b"\r\n")
+        elif len(body) > COPY_LIMIT:
+            transport.write(b"%bcontent-length: %d\r\n\r\n" % (head, len(body)))
+            transport.write(body)
         else:
-            self.transport.write(head + body)
+            transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
         # A short answer may end, and this wire be taken by the next request, before whoever waits here runs again.
-        waiter: asyncio.Future[Incoming] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[Incoming] = loop.create_future()
         self._waiter = waiter
         try:
             return await waiter
@@ -258,14 +264,15 @@ class Wire:
                 self._home.forget(self)
                 self.transport.close()
             return
+        first_byte_s, idle_s, total_s, _ = asked
         if now > self._total_deadline:
-            self._fail(UpstreamError("total", f"the answer took longer than {asked.total_timeout_s} s"))
+            self._fail(UpstreamError("total", f"the answer took longer than {total_s} s"))
         elif self._heard or (self._is_held and self._incoming is not None):
             self._heard = False
             self._phase = "idle"
-            self._deadline = now + asked.idle_timeout_s
+            self._deadline = now + idle_s
         elif now > self._deadline:
-            limit = asked.idle_timeout_s if self._phase == "idle" else asked.first_byte_timeout_s
+            limit = idle_s if self._phase == "idle" else first_byte_s
             self._fail(UpstreamError(self._phase, f"nothing came for {limit} s"))
 
     # llhttp calls these.
@@ -293,17 +300,15 @@ class Wire:
         self._has_head = True
         self._dry = 0
         names = dict(self._headers)
-        coding = names.get(b"transfer-encoding")
-        is_bodyless = self._is_head or status in (204, 304)
-        if coding is not None:
-            if coding.lower().strip() != b"chunked" or parser.get_http_version() == "1.0":
+        if b"transfer-encoding" in names:
+            if names[b"transfer-encoding"].lower().strip() != b"chunked" or parser.get_http_version() == "1.0":
                 raise self._stop("a transfer encoding we did not ask for")
-        elif b"content-length" not in names and not is_bodyless:
+        elif b"content-length" not in names and not self._is_head and status not in (204, 304):
             self._is_until_close = True
         asked = self._asked
         if asked is None:
             raise _Stop
-        self._incoming = Incoming(self, status, self._headers, asked.max_body)
+        self._incoming = Incoming(self, status, self._headers, asked[3])
         if self._is_head:
             self._keep_alive = parser.should_keep_alive()
             self._is_complete = True

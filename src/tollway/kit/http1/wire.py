@@ -101,7 +101,7 @@ class Request(msgspec.Struct, frozen=True):
     """Percent-encoded as received, without the query."""
     query: str
     headers: dict[bytes, bytes]
-    """Lower-case names; lines of one name joined by `, ` (cookie: `; `)."""
+    """Lower-case names; lines of one name joined by `, ` (cookie: `; `). Not to be changed: requests may share it."""
     body: bytes
     peer: str
     """Address of the client's socket."""
@@ -114,7 +114,8 @@ Answer = tuple[int, Headers, bytes]
 """A short whole answer: status, headers, body."""
 
 Screen = Callable[[Request], Answer | None]
-"""Looks at a request whose body has not been read (it is empty here) and may refuse it. Must be quick."""
+"""Looks at a request whose body has not been read (it is empty here) and may refuse it. Must be quick, and answer the
+same head in the same way: it is not asked again where a connection repeats its head."""
 
 Refuse = Callable[[int, str, str, str | None], tuple[Headers, bytes]]
 """`(status, code, message, path or None)` to headers and body: the front's own refusals in the caller's dialect."""
