@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-import sqlite3
+import re
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from tests.journeys.callers import Caller, Heard
 from tests.journeys.hub import Hub
+
+RECEIPTS = re.compile(r"receipts(_\d{6})?")
 
 
 async def ask(hub: Hub, caller: Caller, key: str, body: dict[str, Any], stream: bool = False) -> Heard | None:
@@ -66,10 +68,12 @@ class Books:
     """What the database of a stopped or settled gateway says of one user's calls."""
 
     def __init__(self, hub: Hub, user: str) -> None:
-        with sqlite3.connect(hub.folder / "tollway.db") as database:
-            rows = database.execute(
-                "SELECT call_id, reason, charge FROM receipts WHERE user_id = ?", (user,)
-            ).fetchall()
+        rows = [
+            row
+            for table in hub.tables()
+            if RECEIPTS.fullmatch(table)
+            for row in hub.rows(f"SELECT call_id, reason, charge FROM {table} WHERE user_id = '{user}'")
+        ]
         self.charges = {call: charge for call, _, charge in rows}
         self.reasons = {call: reason for call, reason, _ in rows}
         self.count = len(rows)

@@ -3,16 +3,19 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import psycopg
 
 from tests.mocks.anthropic import app as anthropic_app
 from tests.mocks.gemini import app as gemini_app
@@ -20,6 +23,8 @@ from tests.mocks.openai import app as openai_app
 from tests.mocks.server import MockServer
 
 START_S = 30.0
+NewDatabase = Callable[[], dict[str, str]]
+"""Makes a database for a gateway: what its environment must say to use it."""
 
 
 @dataclass
@@ -143,6 +148,21 @@ class Hub:
         """The differences `tollway ledger audit` finds; none when the books are exact."""
         told = self.tollway("ledger", "audit", check=False)
         return list(told["differences"])
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """What the database itself says, without the gateway between."""
+        url = self.environ.get("TOLLWAY_DATABASE_URL", "")
+        if url:
+            with psycopg.connect(url) as server:
+                return server.execute(sql.encode()).fetchall()
+        with closing(sqlite3.connect(self.folder / "tollway.db")) as file:
+            return file.execute(sql).fetchall()
+
+    def tables(self) -> list[str]:
+        """The names of its tables."""
+        of_server = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+        of_file = "SELECT name FROM sqlite_master WHERE type = 'table'"
+        return [str(name) for (name,) in self.rows(of_server if self.environ.get("TOLLWAY_DATABASE_URL") else of_file)]
 
     def ask(self, path: str, body: Any = None, key: str = "", **headers: str) -> tuple[int, dict[str, str], Any]:
         """One plain request: (status, headers, JSON or text)."""

@@ -47,10 +47,10 @@ class Stage:
 
 
 @contextmanager
-def staged(folder: Path, toml: str = IMPATIENT) -> Iterator[Stage]:
-    """A stage of one's own; its books must be exact at the end."""
+def staged(folder: Path, environ: dict[str, str], toml: str = IMPATIENT) -> Iterator[Stage]:
+    """A stage of one's own, `environ` besides what leads to its vendors; its books must be exact at the end."""
     with breaking_providers() as vendors:
-        hub = Hub(folder, vendors.environ, toml).start()
+        hub = Hub(folder, vendors.environ | environ, toml).start()
         try:
             yield Stage(vendors, hub, newcomer(hub, 1000)[1])
             assert hub.audit() == []

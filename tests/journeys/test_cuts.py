@@ -9,6 +9,7 @@ import pytest
 from google import genai
 
 from tests.journeys.callers import ANTHROPIC, CALLERS, GEMINI, OPENAI, Caller, Heard
+from tests.journeys.hub import NewDatabase
 from tests.journeys.stage import Stage, staged
 from tests.mocks.server import Fault, Kind
 
@@ -23,8 +24,8 @@ BREAKS = [Kind.CUT_AFTER, Kind.RESET_AFTER, Kind.GARBAGE_INSIDE, Kind.HANG_AFTER
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with staged(tmp_path_factory.mktemp("cuts")) as stage:
+def opened(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) -> Iterator[Stage]:
+    with staged(tmp_path_factory.mktemp("cuts"), new_database()) as stage:
         yield stage
 
 

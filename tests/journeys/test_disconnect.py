@@ -8,7 +8,7 @@ import pytest
 
 from tests.journeys.callers import CALLERS, GEMINI, OPENAI, Caller, newcomer
 from tests.journeys.crowd import Books, left
-from tests.journeys.hub import Hub
+from tests.journeys.hub import Hub, NewDatabase
 from tests.journeys.stage import Stage, staged
 from tests.mocks.server import MockRequest
 
@@ -20,8 +20,8 @@ AT_ONCE_S = 0.1
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with staged(tmp_path_factory.mktemp("gone"), "") as stage:
+def opened(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) -> Iterator[Stage]:
+    with staged(tmp_path_factory.mktemp("gone"), new_database(), "") as stage:
         yield stage
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.journeys.callers import CALLERS, GEMINI, Caller, Heard
-from tests.journeys.hub import Hub
+from tests.journeys.hub import Hub, NewDatabase
 from tests.journeys.stage import FALLBACK, Stage, staged
 from tests.mocks.server import Fault, Kind
 
@@ -20,8 +20,8 @@ EVERY_WAY = pytest.mark.parametrize(
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with staged(tmp_path_factory.mktemp("faults")) as stage:
+def opened(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) -> Iterator[Stage]:
+    with staged(tmp_path_factory.mktemp("faults"), new_database()) as stage:
         yield stage
 
 

@@ -10,15 +10,15 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from tests.journeys.hub import Hub, Providers
+from tests.journeys.hub import Hub, NewDatabase, Providers
 
 EXAMPLES = 150
 
 
 @pytest.fixture(scope="module")
-def office(vendors: Providers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+def office(vendors: Providers, tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) -> Iterator[Hub]:
     """A gateway of its own: its users and keys come and go here."""
-    hub = Hub(tmp_path_factory.mktemp("office"), vendors.environ).start()
+    hub = Hub(tmp_path_factory.mktemp("office"), vendors.environ | new_database()).start()
     yield hub
     assert not hub.audit()
     assert "Traceback" not in (hub.folder / "serve.log").read_text()

@@ -1,6 +1,5 @@
 """API keys and receipts: made once, shown once, refused at once; a receipt is its owner's, complete and lasting."""
 
-import sqlite3
 import time
 import urllib.error
 import urllib.request
@@ -10,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.journeys.callers import CALLERS, OPENAI, Caller, newcomer
-from tests.journeys.hub import Hub
+from tests.journeys.hub import Hub, NewDatabase
 
 ECHO = "echo"
 FIELDS = {
@@ -20,8 +19,8 @@ FIELDS = {
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    made = Hub(tmp_path_factory.mktemp("keys")).start()
+def hub(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) -> Iterator[Hub]:
+    made = Hub(tmp_path_factory.mktemp("keys"), new_database()).start()
     yield made
     assert made.audit() == []
     made.stop()
@@ -62,8 +61,9 @@ def test_a_key_made_over_http_is_shown_once_and_kept_nowhere(hub: Hub) -> None:
     _, _, listed = hub.ask("/api-keys", key=key)
     assert {one["name"] for one in listed["api_keys"]} == {"Default", "laptop"}
     assert made["api_key"] not in str(listed)
-    with sqlite3.connect(hub.folder / "tollway.db") as database:
-        assert made["api_key"] not in "\n".join(database.iterdump())
+    kept = [row for table in hub.tables() for row in hub.rows(f"SELECT * FROM {table}")]
+    assert kept
+    assert made["api_key"] not in str(kept)
     assert made["api_key"] not in (hub.folder / "serve.log").read_text()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.journeys.callers import ANTHROPIC, CALLERS, GEMINI, OPENAI, Caller, Heard, newcomer
-from tests.journeys.hub import Hub
+from tests.journeys.hub import Hub, NewDatabase
 from tests.journeys.stage import Stage, staged
 from tests.mocks.server import Fault, Kind
 
@@ -14,8 +14,8 @@ SPEAKING = {"openai": 4, "anthropic": 5, "gemini": 2}
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with staged(tmp_path_factory.mktemp("limits"), "") as stage:
+def opened(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) -> Iterator[Stage]:
+    with staged(tmp_path_factory.mktemp("limits"), new_database(), "") as stage:
         yield stage
 
 

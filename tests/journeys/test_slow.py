@@ -13,7 +13,7 @@ import pytest
 from google import genai
 
 from tests.journeys.callers import ANTHROPIC, CALLERS, GEMINI, OPENAI, Caller, newcomer
-from tests.journeys.hub import Hub
+from tests.journeys.hub import Hub, NewDatabase
 from tests.journeys.stage import Stage, staged
 from tests.mocks.exchange import MockAnswer, MockRequest
 from tests.mocks.server import MockServer
@@ -35,8 +35,8 @@ FRAMES, FRAME_WORDS = 1500, 4000
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with staged(tmp_path_factory.mktemp("slow"), QUICK) as stage:
+def opened(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) -> Iterator[Stage]:
+    with staged(tmp_path_factory.mktemp("slow"), new_database(), QUICK) as stage:
         yield stage
 
 
