@@ -286,6 +286,39 @@ def test_a_connection_over_the_limit_waits_for_one_to_come_free(run: Run) -> Non
     run(go())
 
 
+def test_of_those_who_wait_for_a_connection_the_higher_priority_goes_first(run: Run) -> None:
+    answered: list[str] = []
+    opened = asyncio.Event()
+
+    async def gate(request: Request, sink: Sink) -> None:
+        await opened.wait()
+        await echo(request, sink)
+
+    async def go() -> None:
+        client = Client(max_per_origin=1)
+        async with serving(gate) as server:
+            origin = f"http://127.0.0.1:{server.port}"
+            first = asyncio.ensure_future(one(client, origin, "first", 0))
+            while not client.open_connections:
+                await asyncio.sleep(0)
+            waiting = []
+            for name, priority in (("free a", 0), ("guru", 1), ("free b", 0), ("pro a", 2), ("pro b", 2)):
+                waiting.append(asyncio.ensure_future(one(client, origin, name, priority)))
+                await asyncio.sleep(0)
+            waiting[3].cancel()
+            opened.set()
+            await asyncio.gather(first, *waiting, return_exceptions=True)
+            await client.close()
+        assert answered == ["first", "pro b", "guru", "free a", "free b"]
+
+    async def one(client: Client, origin: str, name: str, priority: int) -> None:
+        answer = await client.send(ask(origin, b"/", priority=priority))
+        await answer.read()
+        answered.append(name)
+
+    run(go())
+
+
 def test_what_nobody_reads_is_bounded_and_arrives_all_the_same(run: Run) -> None:
     async def go() -> None:
         sent = 0

@@ -110,4 +110,5 @@ def _outbound(call: Call, candidate: Candidate, body: Body, passthrough: bool) -
         first_byte_timeout_s=channel.first_byte_timeout_s,
         idle_timeout_s=channel.idle_timeout_s,
         total_timeout_s=channel.total_timeout_s,
+        priority=call.caller.plan.priority,
     )

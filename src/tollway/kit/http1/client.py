@@ -48,7 +48,7 @@ class Client:
                 return await wire.ask(outbound, head)
             except StaleConnection:
                 pass
-        wire = await self._connect(pool, outbound.connect_timeout_s)
+        wire = await self._connect(pool, outbound.connect_timeout_s, outbound.priority)
         return await wire.ask(outbound, head)
 
     async def close(self) -> None:
@@ -75,14 +75,14 @@ class Client:
         self._pools[origin] = pool
         return pool
 
-    async def _connect(self, pool: Pool, timeout_s: float) -> Wire:
+    async def _connect(self, pool: Pool, timeout_s: float, priority: int) -> Wire:
         """A connection of this origin: a new one, or one that came free while waiting for the limit."""
         if self._is_closed:
             raise UpstreamError("connect", "the client is closed")
         phase = "connect"
         try:
             async with asyncio.timeout(timeout_s):
-                wire = await pool.turn()
+                wire = await pool.turn(priority)
                 if wire is not None:
                     return wire
                 wire = Wire(pool)

@@ -1,7 +1,8 @@
 """The connections to one origin: the last one used is the first one taken."""
 
 import asyncio
-from collections import deque
+import heapq
+import itertools
 from urllib.parse import urlsplit
 
 from tollway.kit.http1.upstream import Wire
@@ -14,8 +15,8 @@ class Pool:
     """Idle connections of one origin, and who waits for one when the limit is reached."""
 
     __slots__ = (
-        "_waiting", "heads", "host", "idle", "is_tls", "loop", "max_idle", "max_open", "opened", "port", "request_tail",
-        "wires",
+        "_arrivals", "_waiting", "heads", "host", "idle", "is_tls", "loop", "max_idle", "max_open", "opened", "port",
+        "request_tail", "wires",
     )  # fmt: skip
 
     def __init__(self, origin: str, max_idle: int, max_open: int) -> None:
@@ -38,7 +39,9 @@ class Pool:
         self.wires: set[Wire] = set()
         """Every connection that stands."""
         self.idle: list[Wire] = []
-        self._waiting: deque[asyncio.Future[Wire | None]] = deque()
+        self._waiting: list[tuple[int, int, asyncio.Future[Wire | None]]] = []
+        """Who waits, as a heap: (priority turned round, arrival, what wakes him)."""
+        self._arrivals = itertools.count()
 
     def learn(self, outbound: Outbound) -> bytes:
         """The head of a request, also of those to come. Raises ValueError when it would break the framing."""
@@ -56,11 +59,14 @@ class Pool:
                 return wire
         return None
 
-    async def turn(self) -> Wire | None:
-        """Wait until a connection may be opened (None, and it is counted) or was freed (that one)."""
+    async def turn(self, priority: int = 0) -> Wire | None:
+        """Wait until a connection may be opened (None, and it is counted) or was freed (that one).
+
+        Whoever has the higher priority comes first, and of equals whoever waits longer.
+        """
         while self.opened >= self.max_open:
             freed: asyncio.Future[Wire | None] = self.loop.create_future()
-            self._waiting.append(freed)
+            heapq.heappush(self._waiting, (-priority, next(self._arrivals), freed))
             try:
                 wire = await freed
             except asyncio.CancelledError:
@@ -82,7 +88,7 @@ class Pool:
 
     def _wake(self, wire: Wire | None) -> bool:
         while self._waiting:
-            freed = self._waiting.popleft()
+            freed = heapq.heappop(self._waiting)[2]
             if not freed.done():
                 freed.set_result(wire)
                 return True

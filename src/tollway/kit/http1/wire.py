@@ -26,6 +26,8 @@ class Outbound(msgspec.Struct, frozen=True):
     total_timeout_s: float = 600.0
     max_body: int = 128 * 1024 * 1024
     """Largest answer `read()` will hold, bytes."""
+    priority: int = 0
+    """Where requests wait for a connection, higher goes first; equals in the order of their arrival."""
 
 
 class Inbound(Protocol):
