@@ -38,8 +38,9 @@ class Announcements:
         self._wanted = True
         return self._number
 
-    def committed(self) -> None:
+    def committed(self, announced: int) -> None:
         """A change of our own is known here before the server's word of it arrives."""
+        self._true = announced
         self._number += 1
 
     def listen(self) -> None:

@@ -115,7 +115,7 @@ class SqlDatabase:
         finally:
             self._busy.pop(connection, None)
         if inside.announced:
-            self._epoch.committed()
+            self._epoch.committed(inside.announced)
         return result
 
     def _begun(self, begin: str) -> Any:

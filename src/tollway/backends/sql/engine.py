@@ -9,8 +9,8 @@ from tollway.ports import Transaction
 class Work(Transaction, Protocol):
     """SQL on one connection, inside one transaction."""
 
-    announced: bool
-    """The epoch is to change when this is committed."""
+    announced: int
+    """The number that says so to others, when the epoch is to change with the commit; else 0."""
 
 
 class Engine(NamedTuple):
@@ -44,7 +44,7 @@ class Epoch(Protocol):
     def read(self) -> int:
         """The number now."""
 
-    def committed(self) -> None:
+    def committed(self, announced: int) -> None:
         """A transaction of ours that announced a change is in the database."""
 
     def listen(self) -> None:

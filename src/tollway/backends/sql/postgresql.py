@@ -31,10 +31,8 @@ others, who wait for it, lose their patience."""
 STATEMENT_S, WRITE_S, READ_S = 15.0, 20.0, 10.0
 PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
 EPOCH_CHANNEL = "tollway_epoch"
-BUMP = (
-    "INSERT INTO counters (name, value) VALUES ('epoch', 1) ON CONFLICT (name) DO UPDATE SET value = counters.value + 1"
-)
-TELL = f"SELECT pg_notify('{EPOCH_CHANNEL}', (SELECT value::text FROM counters WHERE name = 'epoch'))"
+BUMP = "INSERT INTO counters (name, value) VALUES ('epoch', 1) ON CONFLICT (name) DO UPDATE SET value = counters.value + 1 RETURNING value"
+TELL = f"SELECT pg_notify('{EPOCH_CHANNEL}', %s)".encode()
 FAIL_FAST_S = 0.25
 """For so long after a failed connect, others fail without trying: else each waits out its own time."""
 
@@ -139,7 +137,7 @@ class Work:
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
-        self.announced = False
+        self.announced = 0
 
     def run(self, sql: str, **values: Any) -> list[Row]:
         """Execute one statement; its rows, if it returns any."""
@@ -160,6 +158,5 @@ class Work:
     def announce(self) -> None:
         """When this is committed, let every process see another epoch, on whatever host."""
         if not self.announced:
-            self.announced = True
-            self._connection.execute(BUMP)
-            self._connection.execute(TELL)
+            ((self.announced,),) = self._connection.execute(BUMP).fetchall()
+            self._connection.execute(TELL, (str(self.announced),))

@@ -59,7 +59,7 @@ class Work:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self.announced = False
+        self.announced = 0
 
     def run(self, sql: str, **values: Any) -> list[Row]:
         """Execute one statement; its rows, if it returns any."""
@@ -71,7 +71,7 @@ class Work:
 
     def announce(self) -> None:
         """When this is committed, let every process see another epoch."""
-        self.announced = True
+        self.announced = 1
 
 
 class FileEpoch:
@@ -81,7 +81,7 @@ class FileEpoch:
         self._counter = SharedCounter(path)
         self.read = self._counter.read
 
-    def committed(self) -> None:
+    def committed(self, announced: int) -> None:
         """Tell all."""
         self._counter.bump()
 
