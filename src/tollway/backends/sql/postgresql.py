@@ -31,7 +31,10 @@ others, who wait for it, lose their patience."""
 STATEMENT_S, WRITE_S, READ_S = 15.0, 20.0, 10.0
 PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
 EPOCH_CHANNEL = "tollway_epoch"
-BUMP = "INSERT INTO counters (name, value) VALUES ('epoch', 1) ON CONFLICT (name) DO UPDATE SET value = counters.value + 1 RETURNING value"
+BUMP = """
+INSERT INTO counters (name, value) VALUES ('epoch', 1)
+ON CONFLICT (name) DO UPDATE SET value = counters.value + 1 RETURNING value
+"""
 TELL = f"SELECT pg_notify('{EPOCH_CHANNEL}', %s)".encode()
 FAIL_FAST_S = 0.25
 """For so long after a failed connect, others fail without trying: else each waits out its own time."""
