@@ -4,9 +4,9 @@ PYTHON := $(VENV)/bin/python
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 ARGS ?=
 
-.PHONY: help serve doctor test check fast unit journeys bench lock
+.PHONY: help serve doctor test check fast unit journeys bench bench-books lock
 help: ## list these
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 serve: ## start Tollway (TOLLWAY_PORT, TOLLWAY_DATA_DIR, TOLLWAY_DATABASE_URL choose port, folder, database)
 	@bin/bootstrap serve
@@ -41,6 +41,10 @@ journeys: ## stories over real HTTP only
 bench: ## measure Tollway beside nginx and LiteLLM on this machine
 	@bin/bootstrap dev
 	$(PYTHON) -m bench $(ARGS)
+
+bench-books: ## torment the gateway (kills, stops, faults) and compare its books with the provider's, call by call
+	@bin/bootstrap dev
+	$(PYTHON) -m bench.books $(ARGS)
 
 lock: ## write both lock files anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q \

@@ -56,17 +56,17 @@ def stop_reason_of(finish: Finish, tools: bool) -> str:
 
 def usage_of(wire: WireUsage) -> Usage:
     """Usage in our arithmetic: cache reads and writes are part of the input, not beside it."""
-    read, written = wire.cache_read_input_tokens or 0, wire.cache_creation_input_tokens or 0
+    read, written = max(0, wire.cache_read_input_tokens or 0), max(0, wire.cache_creation_input_tokens or 0)
     split = wire.cache_creation or CacheCreation()
     hour, minutes = split.ephemeral_1h_input_tokens or 0, split.ephemeral_5m_input_tokens or 0
     written = max(written, hour + minutes)
     details = wire.output_tokens_details
     return Usage(
-        input_total=(wire.input_tokens or 0) + read + written,
+        input_total=max(0, wire.input_tokens or 0) + read + written,
         cache_read=read,
         cache_write_5m=written - hour,
         cache_write_1h=hour,
-        output_total=wire.output_tokens or 0,
+        output_total=max(0, wire.output_tokens or 0),
         reasoning=(details.thinking_tokens or 0) if details else 0,
         tool_calls=_tool_counts(wire.server_tool_use),
     )

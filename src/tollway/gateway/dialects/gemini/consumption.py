@@ -35,14 +35,14 @@ def read_usage(seen: UsageMetadata, images: int = 0, searches: int = 0) -> Usage
     image_in, audio_in = _modalities(seen.prompt_tokens_details) if seen.prompt_tokens_details else _NONE
     image_out, audio_out = _modalities(seen.candidates_tokens_details) if seen.candidates_tokens_details else _NONE
     return Usage(
-        (seen.prompt_token_count or 0) + (seen.tool_use_prompt_token_count or 0),
-        seen.cached_content_token_count or 0,
+        max(0, (seen.prompt_token_count or 0) + (seen.tool_use_prompt_token_count or 0)),
+        max(0, seen.cached_content_token_count or 0),
         0,
         0,
         image_in,
         audio_in,
-        (seen.candidates_token_count or 0) + thoughts,
-        thoughts,
+        max(0, (seen.candidates_token_count or 0) + thoughts),
+        max(0, thoughts),
         image_out,
         audio_out,
         images,
