@@ -75,6 +75,9 @@ class Client:
     def head(self, status: int, _headers: Headers, length: int | None = None) -> None:
         self.started, self.status = True, status
 
+    def whole(self, status: int, _headers: Headers, _body: bytes) -> None:
+        self.started, self.status = True, status
+
     def write(self, data: bytes) -> None: ...
     def end(self, last: bytes = b"") -> None: ...
     def abort(self) -> None: ...

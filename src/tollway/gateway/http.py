@@ -6,7 +6,7 @@ import math
 import time
 import traceback
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -37,6 +37,7 @@ from tollway.kit.uuid7 import uuid7
 
 log = logging.getLogger("tollway.http")
 JSON = (b"content-type", b"application/json")
+NOTHING: Mapping[bytes, bytes] = {}
 
 
 @dataclass(slots=True)
@@ -63,7 +64,12 @@ class Front:
         call_id = CallId("req_" + uuid7())
         dialect = found.surface.dialect
         try:
-            call = await self._opened(found, request, call_id)
+            times = time.time(), self.gateway.now_s()
+            raw = self._credential(found, request)
+            caller = self.keys.known(raw, request.peer) if raw else None
+            if caller is None:
+                caller = await self.keys.identify(raw, request.peer)
+            call = self._call(found, request, caller, call_id, times)
             del request  # a stream may last for minutes: what was needed of the request is in the call
             if found.route.does == COUNT:
                 await self._count(call, sink)
@@ -76,25 +82,21 @@ class Front:
             log.error("%s: %s\n%s", call_id, type(error).__name__, where)
             refuse(sink, dialect, Internal("internal error"), call_id)
 
-    async def _opened(self, found: Found, request: Request, call_id: CallId) -> Call:
-        """The call a request makes, its caller known. Raises TollwayError when it makes none."""
-        arrived_s, started_s = time.time(), self.gateway.now_s()
+    def _credential(self, found: Found, request: Request) -> bytes | None:
+        """The key in a request's head. Raises MethodNotAllowed."""
         if request.method != "POST":
             raise MethodNotAllowed(f"{request.method} is not allowed here; use POST")
-        raw = credential(request.headers, request.query, found.surface.credentials)
-        caller = self.keys.known(raw, request.peer) if raw else None
-        if caller is None:
-            caller = await self.keys.identify(raw, request.peer)
-        data = request.body
-        if b"content-encoding" in request.headers:
-            data = inflated(data, request.headers[b"content-encoding"], self.max_body)
-        return self._call(found, data, request, caller, call_id, arrived_s, started_s)
+        return credential(request.headers, request.query, found.surface.credentials)
 
-    def _call(  # the parts of a request, gathered once
-        self, found: Found, data: bytes, request: Request, caller: Caller, call_id: CallId, *times: float
+    def _call(
+        self, found: Found, request: Request, caller: Caller, call_id: CallId, times: tuple[float, float]
     ) -> Call:
-        dialect = found.surface.dialect
+        """The call a request makes. Raises TollwayError when it makes none."""
+        data, headers, dialect = request.body, request.headers, found.surface.dialect
+        if b"content-encoding" in headers:
+            data = inflated(data, headers[b"content-encoding"], self.max_body)
         body = open_body(data)
+        passes = dialect.passes
         return Call(
             id=call_id,
             caller=caller,
@@ -103,7 +105,7 @@ class Front:
             envelope=dialect.envelope(body, found.options),
             body=body,
             size=len(data),
-            headers={name: request.headers[name] for name in dialect.passes if name in request.headers},
+            headers={name: headers[name] for name in passes if name in headers} if passes else NOTHING,
             options=found.options,
             arrived_s=times[0],
             started_s=times[1],
@@ -160,9 +162,7 @@ def answer(
     """A small JSON answer of our own."""
     name = call_id.encode()
     ids = ((b"x-request-id", name), (b"request-id", name)) if call_id else ()
-    sink.head(status, (JSON, *ids, *extra), len(body))
-    sink.write(body)
-    sink.end()
+    sink.whole(status, (JSON, *ids, *extra), body)
 
 
 def inflated(data: bytes, encoding: bytes, limit: int) -> bytes:

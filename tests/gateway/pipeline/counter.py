@@ -49,6 +49,11 @@ class Told:
             self.wrong.append(f"a header with a line end: {headers!r}")
         self.started, self.status, self.headers, self.length = True, status, dict(headers), length
 
+    def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        self.head(status, headers, len(body))
+        self.write(body)
+        self.end()
+
     def write(self, data: bytes) -> None:
         if not self.started or self.ending:
             self.wrong.append(f"written before the head or after the end: {data[:80]!r}")

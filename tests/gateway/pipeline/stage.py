@@ -121,6 +121,11 @@ class Ear:
             raise ValueError("a header holds a line break")
         self.started, self.status, self.lines = True, status, tuple(headers)
 
+    def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        self.head(status, headers, len(body))
+        self.write(body)
+        self.end()
+
     def write(self, data: bytes) -> None:
         assert self.started
         if not self.ending:

@@ -85,3 +85,31 @@ async def test_a_head_without_a_body_yet_leaves_at_the_end_of_the_tick() -> None
     first, second, _ = await writes_of(hesitant)
     assert first.endswith(b"\r\n\r\n")
     assert second == b"4\r\nlate\r\n"
+
+
+async def test_a_whole_answer_is_one_write_and_a_long_one_is_not_copied() -> None:
+    async def short(request: Request, sink: Sink) -> None:
+        sink.whole(200, ((b"x-note", b"n"),), b"hello")
+
+    async def long(request: Request, sink: Sink) -> None:
+        sink.whole(200, (), b"x" * 1_000_000)
+
+    [write] = await writes_of(short)
+    assert b"\r\nx-note: n\r\n" in write
+    assert write.endswith(b"content-length: 5\r\n\r\nhello")
+    head, body = await writes_of(long)
+    assert head.endswith(b"content-length: 1000000\r\n\r\n")
+    assert len(body) == 1_000_000
+
+
+async def test_a_whole_answer_to_head_has_no_body() -> None:
+    async def short(request: Request, sink: Sink) -> None:
+        sink.whole(200, (), b"hello")
+
+    connection = Connection(Front(short, Limits(), refuse_in_json, None))
+    transport = Remembering()
+    connection.connection_made(transport)
+    connection.data_received(b"HEAD /" + HEAD + b"\r\n")
+    await asyncio.sleep(0.02)
+    [write] = transport.writes
+    assert write.endswith(b"content-length: 5\r\n\r\n")

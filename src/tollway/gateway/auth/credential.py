@@ -19,7 +19,8 @@ def credential(headers: Mapping[bytes, bytes], query: str, carriers: tuple[str, 
     """
     for carrier in carriers:
         if carrier == BEARER:
-            found = _bearer(headers.get(b"authorization", b""))
+            value = headers.get(b"authorization", b"")
+            found = value[7:].strip() if value[:7] == b"Bearer " else _bearer(value)
         elif carrier == QUERY_KEY:
             found = _query_key(query) if "key=" in query else b""
         else:

@@ -1,7 +1,6 @@
 """Turns a raw credential into a caller: from memory when it can, from the database when it must."""
 
 import asyncio
-import hashlib
 
 from tollway.core.caller import Caller, Scope
 from tollway.core.errors import Forbidden, TollwayError, Unauthenticated
@@ -30,6 +29,7 @@ class KeyRing:
         self._epoch = database.epoch()
         self._stale_at_s = 0.0
         self._callers: dict[bytes, Caller] = {}
+        """By the key as it is sent: what a call brings with it anyway need not be hashed again for each."""
         self._asking: dict[tuple[bytes, int], asyncio.Task[Caller]] = {}
         self._used: dict[KeyId, float] = {}
 
@@ -41,7 +41,7 @@ class KeyRing:
             self._callers.clear()
             self._epoch, self._stale_at_s = epoch, now_s + CACHE_TTL_S
             return None
-        caller = self._callers.get(hashlib.sha256(raw).digest())
+        caller = self._callers.get(raw)
         if caller is None or (caller.expires_at_s is not None and caller.expires_at_s <= now_s):
             return None
         if self._lockout.locks and self._lockout.locked(peer, self._clock.monotonic_s()):
@@ -79,10 +79,10 @@ class KeyRing:
 
     async def _ask_once(self, raw: bytes) -> Caller:
         """One look-up for all who ask about the same key at the same time."""
-        question = (hashlib.sha256(raw).digest(), self._database.epoch())
+        question = (raw, self._database.epoch())
         task = self._asking.get(question)
         if task is None:
-            task = asyncio.create_task(self._ask(raw, *question))
+            task = asyncio.create_task(self._ask(*question))
             self._asking[question] = task
             task.add_done_callback(lambda done: self._answered(question, done))
         return await asyncio.shield(task)
@@ -92,7 +92,7 @@ class KeyRing:
         if not task.cancelled():
             task.exception()  # every waiter may be gone: an unread refusal is not worth a warning
 
-    async def _ask(self, raw: bytes, question: bytes, epoch: int) -> Caller:
+    async def _ask(self, raw: bytes, epoch: int) -> Caller:
         digest = digest_of(raw)
         found = await self._database.read(lambda tx: store.find_key(tx, digest)) if digest else None
         if found is None:
@@ -104,7 +104,7 @@ class KeyRing:
         if epoch == self._epoch == self._database.epoch():
             if len(self._callers) >= self._size:
                 del self._callers[next(iter(self._callers))]
-            self._callers[question] = caller
+            self._callers[raw] = caller
         return caller
 
 

@@ -115,9 +115,7 @@ class AsgiFront:
             sink.abort()
             return
         headers, body = self._refuse(500, "internal_error", "Something went wrong.", path)
-        sink.head(500, headers, len(body))
-        sink.write(body)
-        sink.end()
+        sink.whole(500, headers, body)
 
 
 def request_of(scope: Any) -> Request:
@@ -202,6 +200,12 @@ class AsgiSink:
                 lines.append((b"content-length", b"%d" % length))
         self.started = True
         self._add({"type": "http.response.start", "status": status, "headers": lines}, 0)
+
+    def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """See Sink."""
+        self.head(status, headers, len(body))
+        self.write(body)
+        self.end()
 
     def write(self, data: bytes) -> None:
         """See Sink. Raises RuntimeError before the head, or for more bytes than announced."""

@@ -45,7 +45,7 @@ class Front:
 
     def tell_date(self) -> None:
         """Renew the `date` header."""
-        self.date_line = b"date: %b\r\n" % formatdate(time.time(), usegmt=True).encode("ascii")
+        self.date_line = b"date: %b" % formatdate(time.time(), usegmt=True).encode("ascii")
 
     def failed(self, sink: ServerSink, task: asyncio.Task[None]) -> None:
         """The handler did not come to a good end: see to it that there is an answer."""
@@ -64,9 +64,7 @@ class Front:
             sink.abort()
             return
         headers, body = self.refuse(500, "internal_error", "Something went wrong.", sink.path)
-        sink.head(500, headers, len(body))
-        sink.write(body)
-        sink.end()
+        sink.whole(500, headers, body)
 
     def flush_soon(self, sink: ServerSink) -> None:
         """Flush this head when the tick ends."""
@@ -295,9 +293,7 @@ class Connection:
         request = Request("HEAD" if refused.is_head else "GET", refused.path or "", "", {}, b"", "")
         sink = ServerSink(self, Asked(request, False, False))
         self._current = sink
-        sink.head(status, headers, len(body))
-        sink.write(body)
-        sink.end()
+        sink.whole(status, headers, body)
 
     def _close(self) -> None:
         """Close once everything is sent; closing on a refused client that still sends would reset the answer."""

@@ -8,7 +8,7 @@ from typing import Protocol
 from tollway.kit.http1.reading import Asked
 from tollway.kit.http1.wire import Headers
 
-STATUS_LINES = {int(status): b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode("ascii")) for status in HTTPStatus}
+STATUS_LINES = {int(status): b"HTTP/1.1 %d %b" % (status, status.phrase.encode("ascii")) for status in HTTPStatus}
 COPY_LIMIT = 64 * 1024
 """Pieces up to this size are copied behind their head; longer ones are handed over as they are."""
 
@@ -67,28 +67,46 @@ class ServerSink:
 
         Raises RuntimeError for a second head, ValueError for a header that would break the framing.
         """
+        head = self._made(status, headers, length)
+        self.started = True
+        if not self.done:
+            self._head = head
+            self.outlet.flush_soon(self)
+
+    def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """See Sink. One write. Raises as `head` does."""
+        size = len(body)
+        head = self._made(status, headers, size)
+        self.started = True
+        if self.done:
+            return
+        outlet = self.outlet
+        data = head if self._is_mute or size > COPY_LIMIT else head + body
+        outlet.sent += len(data)
+        outlet.transport.write(data)
+        if size > COPY_LIMIT and not self._is_mute:
+            outlet.sent += size
+            outlet.transport.write(body)
+        self._close(self.is_last)
+
+    def _made(self, status: int, headers: Headers, length: int | None) -> bytes:
+        """The head as bytes."""
         if self.started:
             raise RuntimeError("an answer has one head")
         outlet = self.outlet
-        lines = [STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status, outlet.date_line]
-        for name, value in headers:
-            lines.append(b"%b: %b\r\n" % (name, value))
+        lines = [STATUS_LINES.get(status) or b"HTTP/1.1 %d " % status, outlet.date_line, *map(b": ".join, headers)]
         self._add_framing(lines, status, length)
         if outlet.is_draining:
             self.is_last = True
         if self.is_last:
-            lines.append(b"connection: close\r\n")
+            lines.append(b"connection: close")
         elif self._is_http10:
-            lines.append(b"connection: keep-alive\r\n")
-        count = len(lines)
+            lines.append(b"connection: keep-alive")
         lines.append(b"\r\n")
-        head = b"".join(lines)
-        if head.count(b"\n") != count + 1 or head.count(b"\r") != count + 1:
+        head = b"\r\n".join(lines)
+        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
             raise ValueError("a header holds a line break")
-        self.started = True
-        if not self.done:
-            self._head = head
-            outlet.flush_soon(self)
+        return head
 
     def _add_framing(self, lines: list[bytes], status: int, length: int | None) -> None:
         """Say how the body ends. Without a length: chunked, or on HTTP/1.0 by closing."""
@@ -96,12 +114,12 @@ class ServerSink:
         self._is_mute = is_bodyless or self.method == "HEAD"
         if length is not None:
             if not is_bodyless:
-                lines.append(b"content-length: %d\r\n" % length)
+                lines.append(b"content-length: %d" % length)
             self._left = length
         elif self._is_http10:
             self.is_last = self.is_last or not self._is_mute
         elif not is_bodyless:
-            lines.append(b"transfer-encoding: chunked\r\n")
+            lines.append(b"transfer-encoding: chunked")
             self._is_chunked = True
 
     def write(self, data: bytes) -> None:

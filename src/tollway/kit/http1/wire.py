@@ -75,6 +75,9 @@ class Sink(Protocol):
     def head(self, status: int, headers: Headers, length: int | None = None) -> None:
         """Send the head. With `length` the body is sized; without, chunked (or to close on HTTP/1.0)."""
 
+    def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send a whole answer: `head` with the body's length, `write` and `end` in one."""
+
     def write(self, data: bytes) -> None:
         """Send a piece of the body. Never blocks; see `on_full`."""
 

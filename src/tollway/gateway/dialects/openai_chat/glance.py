@@ -10,6 +10,7 @@ from tollway.gateway.dialects.openai_chat.usage import WireUsage, counted, read_
 
 _ABSENT = msgspec.Raw(b"null")
 _NOTHING = frozenset({b"null", b'""', b"[]", b"{}"})
+_LONGEST_NOTHING = max(map(len, _NOTHING))
 
 
 class _GlancedMessage(msgspec.Struct, gc=False):
@@ -24,9 +25,11 @@ class _GlancedMessage(msgspec.Struct, gc=False):
 
     def silent(self) -> bool:
         """Nothing is in it."""
+        if len(self.content) > _LONGEST_NOTHING:
+            return False
         told = (self.content, self.tool_calls, self.refusal, self.reasoning_content, self.reasoning)
         rest = (self.function_call, self.audio, self.images)
-        return all(len(value) < 5 and bytes(value) in _NOTHING for value in (*told, *rest))
+        return all(len(value) <= _LONGEST_NOTHING and bytes(value) in _NOTHING for value in (*told, *rest))
 
 
 class _GlancedChoice(msgspec.Struct, gc=False):
@@ -72,5 +75,9 @@ def _glance_untidy(body: bytes) -> Glance:
 
 
 def _glanced(choices: list[_GlancedChoice], usage: Usage | None) -> Glance:
-    empty = all(choice.message is None or choice.message.silent() for choice in choices)
+    empty = True
+    for choice in choices:
+        if choice.message is not None and not choice.message.silent():
+            empty = False
+            break
     return Glance(usage, empty, (choices[0].finish_reason or "") if choices else "")

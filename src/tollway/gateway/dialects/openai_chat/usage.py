@@ -76,18 +76,32 @@ def _meaning(wire: WireUsage) -> Usage:
     prompt = wire.prompt_tokens_details or _NO_PROMPT
     completion = wire.completion_tokens_details or _NO_COMPLETION
     asked, said = _count(wire.prompt_tokens), _count(wire.completion_tokens)
-    thought = _count(completion.reasoning_tokens or wire.reasoning_tokens)
+    cached = prompt.cached_tokens or wire.prompt_cache_hit_tokens or wire.cached_tokens
+    written = prompt.cache_write_tokens or prompt.cached_creation_tokens
+    thoughts = completion.reasoning_tokens or wire.reasoning_tokens
+    thought = _count(thoughts) if thoughts else 0
     if thought and _count(wire.total_tokens) == asked + said + thought:
         said += thought  # xAI counts thoughts beside the completion; the total tells
-    searches = _count(wire.server_tool_use.web_search_requests) if wire.server_tool_use else 0
-    return Usage(
+    usage = Usage(
         input_total=asked,
-        cache_read=_count(prompt.cached_tokens or wire.prompt_cache_hit_tokens or wire.cached_tokens),
-        cache_write_5m=_count(prompt.cache_write_tokens or prompt.cached_creation_tokens),
+        cache_read=_count(cached) if cached else 0,
+        cache_write_5m=_count(written) if written else 0,
+        output_total=said if said > thought else thought,
+        reasoning=thought,
+    )
+    pictured = prompt.image_tokens or prompt.audio_tokens or completion.image_tokens or completion.audio_tokens
+    return _rich(wire, usage) if pictured or wire.server_tool_use else usage
+
+
+def _rich(wire: WireUsage, usage: Usage) -> Usage:
+    """The count of more than words."""
+    prompt = wire.prompt_tokens_details or _NO_PROMPT
+    completion = wire.completion_tokens_details or _NO_COMPLETION
+    searches = _count(wire.server_tool_use.web_search_requests) if wire.server_tool_use else 0
+    return msgspec.structs.replace(
+        usage,
         image_in=_count(prompt.image_tokens),
         audio_in=_count(prompt.audio_tokens),
-        output_total=max(said, thought),
-        reasoning=thought,
         image_out=_count(completion.image_tokens),
         audio_out=_count(completion.audio_tokens),
         tool_calls=(("web_search", searches),) if searches else (),
