@@ -10,10 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.postgres import Observed
 from bench.process import Process
 from bench.systems import CLAUDE, OPENAI, ROOT, System, first_key, serve_tollway, tollway_environ
 
 SLACK_S = 180.0
+WARM_S = 1.0
+"""How long the load runs before it counts."""
+FROZEN_S = 1.5
 PER_SECOND = 50
 """Chunks per second of a paced stream."""
 
@@ -124,6 +128,27 @@ def whole_answers(size: int, name: str) -> Measure:
         rig.keep(system.name, **{f"{kept}_{name}": seen[figure] for kept, figure in figures.items()})
 
     return measure
+
+
+def on_postgres(rig: Rig, system: System, server: Observed) -> None:
+    """CPU per request of a gateway that keeps its books in PostgreSQL, and how often it spoke to the database for it.
+
+    Kept among the figures of Tollway, to be compared with those on SQLite.
+    """
+    rig.pace(1, 0, awake=True)
+    before = server.transactions()
+    seen = rig.load(system, "whole", connections=32, seconds=rig.effort.seconds, awake=True)
+    rig.pace(1, 0)
+    asked = seen["answers"] * (rig.effort.seconds + WARM_S) / rig.effort.seconds
+    talk = (server.transactions() - before) * 1000 / max(1, asked)
+    rig.keep("Tollway", pg_cpu_1k=seen["cpu_us"], pg_user_1k=seen["user_us"], pg_transactions=talk)
+
+
+def on_frozen_postgres(rig: Rig, system: System, server: Observed) -> None:
+    """Calls of an account with credit while the whole database stands still: they wait for no word of it."""
+    with server.frozen():
+        seen = rig.load(system, "whole", connections=1, warm_s=0.2, seconds=FROZEN_S)
+    rig.keep("Tollway", pg_frozen=seen["answers"], pg_frozen_p99_us=seen["p99_us"])
 
 
 def latency(rig: Rig, system: System | None) -> None:

@@ -34,12 +34,17 @@ class Row(NamedTuple):
     at_least: float = 0.0
     reference: str = ""
     """The figure of nginx that this one is compared with; empty: the same one."""
+    times_own: float = 0.0
+    """Aim: at most so many times Tollway's own figure named by `reference`."""
 
 
 ROWS = (
-    Row("CPU per request, 1 KB", "cpu_1k", "µs", times_nginx=4),
+    Row("CPU per request, 1 KB", "cpu_1k", "µs", times_nginx=2.5),
     Row("  of it in user space", "user_1k", "µs"),
-    Row("CPU per request, 100 KB", "cpu_100k", "µs", times_nginx=4),
+    Row("CPU per request, 1 KB, PostgreSQL", "pg_cpu_1k", "µs", times_own=1.15, reference="cpu_1k"),
+    Row("  transactions per 1,000 requests", "pg_transactions", "", at_most=50),
+    Row("  answers in 1.5 s, database frozen", "pg_frozen", "", at_least=1),
+    Row("CPU per request, 100 KB", "cpu_100k", "µs", times_nginx=2.5),
     Row("requests/s on one core, 1 KB", "rate_1k", "", times_peer=80),
     Row("  that core was busy", "busy_1k", ""),
     Row("answer, one at a time, p50", "p50_us", "µs"),
@@ -87,6 +92,10 @@ def judge(row: Row, figures: Figures) -> Verdict:
     value = figures.get("Tollway", {}).get(row.figure)
     if value is None:
         return Verdict()
+    if row.times_own:
+        own = figures["Tollway"].get(row.reference)
+        ratio = f"{value / own:.2f}{TIMES} SQLite" if own else ""
+        return Verdict(ratio, f"≤ {row.times_own:g}{TIMES} SQLite", _word(own and value <= row.times_own * own))
     nginx = figures.get("nginx", {}).get(row.reference or row.figure)
     ratio = f"{value / nginx:.2f}{TIMES}" if nginx and not row.title.startswith("  ") else ""
     if row.times_nginx:

@@ -1,8 +1,9 @@
 """`make bench`: measures nginx, Tollway and LiteLLM in one run on this machine and prints what each costs.
 
 The gateway has one core, the mock provider and the load generator have another. Tollway runs with everything on:
-keys, limits, a plan with fallbacks, hold, settle, receipt, durable journal, SQLite. nginx and Tollway are measured in
-turns and the medians compared; LiteLLM, far from both, once. Ends every process it started, also on Ctrl-C.
+keys, limits, a plan with fallbacks, hold, settle, receipt, durable journal, SQLite; and once more with a private
+PostgreSQL in its place. nginx and Tollway are measured in turns and the medians compared; LiteLLM, far from both, once.
+Ends every process it started, also on Ctrl-C.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from bench import measure, report
 from bench.measure import FULL, QUICK, Rig
+from bench.postgres import Observed
 from bench.process import Process, resident_kb, tree
 from bench.systems import BUILD, ROOT, Missing, System, start_litellm, start_nginx, start_tollway
 
@@ -47,11 +49,27 @@ def started(
     return system
 
 
+def with_postgres(rig: Rig, stack: contextlib.ExitStack, folder: Path) -> tuple[System, Observed] | None:
+    """Tollway with its books in a private PostgreSQL on the core of the load; both end with the stack."""
+    try:
+        server = Observed()
+        stack.callback(server.close)
+        system = start_tollway(folder, rig.mock_port, rig.gateway_core, server.url)
+    except (AssertionError, Missing) as missing:
+        rig.wrong.append(f"PostgreSQL: {missing}")
+        say(f"PostgreSQL: {missing}")
+        return None
+    stack.callback(system.process.stop)
+    say(f"Tollway on PostgreSQL answers after {system.ready_s:.2f} s")
+    return system, server
+
+
 def compare(rig: Rig, folder: Path, versions: dict[str, str]) -> None:
-    """nginx and Tollway, in turns."""
+    """nginx and Tollway, in turns; Tollway on PostgreSQL in the same turns."""
     with contextlib.ExitStack() as stack:
         systems = [one for one in (started(rig, stack, start, folder) for start in (start_nginx, start_tollway)) if one]
         versions.update({one.name: one.version for one in systems})
+        on_postgres = with_postgres(rig, stack, folder)
         for system in systems:
             measure.memory_of_streams(rig, system)
         for turn in range(rig.effort.rounds):
@@ -64,6 +82,10 @@ def compare(rig: Rig, folder: Path, versions: dict[str, str]) -> None:
             for system in systems:
                 if system.name == "Tollway":
                     measure.translated_chunks(rig, system)
+            if on_postgres is not None:
+                measure.on_postgres(rig, *on_postgres)
+        if on_postgres is not None:
+            measure.on_frozen_postgres(rig, *on_postgres)
         say("1,000 streams")
         for system in systems:
             measure.held_streams(rig, system)

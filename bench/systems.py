@@ -120,12 +120,13 @@ http {
 # --- Tollway -------------------------------------------------------------------------------------------------------
 
 
-def tollway_environ(folder: Path, mock_port: int) -> dict[str, str]:
-    """Everything on: three providers, so that each plan has fallbacks, and limits on every key."""
+def tollway_environ(folder: Path, mock_port: int, database_url: str = "") -> dict[str, str]:
+    """Everything on: three providers, so that each plan has fallbacks, and limits on every key; SQLite unless told."""
     base = f"http://127.0.0.1:{mock_port}"
     return {
         "PYTHONPATH": str(ROOT / "src"),
-        "TOLLWAY_DATA_DIR": str(folder / "tollway"),
+        "TOLLWAY_DATA_DIR": str(folder / ("tollway-postgresql" if database_url else "tollway")),
+        **({"TOLLWAY_DATABASE_URL": database_url} if database_url else {}),
         "TOLLWAY_KEYS_REQUESTS_PER_MINUTE": "1000000000",
         "TOLLWAY_KEYS_PARALLEL_CALLS": "100000",
         "OPENAI_API_KEY": "sk-bench", "OPENAI_BASE_URL": f"{base}/v1",
@@ -134,9 +135,9 @@ def tollway_environ(folder: Path, mock_port: int) -> dict[str, str]:
     }  # fmt: skip
 
 
-def start_tollway(folder: Path, mock_port: int, core: int) -> System:
+def start_tollway(folder: Path, mock_port: int, core: int, database_url: str = "") -> System:
     """The gateway on a data folder of its own, and a user who can pay for it all."""
-    environ = tollway_environ(folder, mock_port)
+    environ = tollway_environ(folder, mock_port, database_url)
     command = [sys.executable, "-m", "tollway"]
     make = [*command, "users", "create", "bench@localhost", "--credits", "1000000000", "--json"]
     made = subprocess.run(make, env=surroundings(environ), capture_output=True, text=True, check=False)
