@@ -41,8 +41,8 @@ class Database(Protocol):
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` as one reading transaction."""
 
-    async def migrate(self) -> None:
-        """Bring the schema forward to this version, under a lock."""
+    async def migrate(self) -> str | None:
+        """Bring the schema forward to this version, under a lock; the version it had, None when it had none."""
 
     def epoch(self) -> int:
         """A number that becomes another in every process, on every host, when a transaction announces a change.

@@ -71,10 +71,15 @@ class Hub:
     url: str = ""
     log: str = ""
 
-    def start(self) -> "Hub":
-        """Start and wait until it answers."""
+    def laid(self) -> "Hub":
+        """With its folder and its operator's file there; not started."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "tollway.toml").write_text(self.toml)
+        return self
+
+    def start(self) -> "Hub":
+        """Start and wait until it answers."""
+        self.laid()
         output = (self.folder / "serve.log").open("ab")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tollway", "serve"], env=self._env(), stdout=output, stderr=output

@@ -86,7 +86,7 @@ async def _open(settings: Settings, makes: bool) -> AsyncIterator[Office]:
     if settings.database_url == "sqlite://" and not makes and not own_file.exists():
         raise Unavailable(f"there is no database in {settings.data_dir}: start `tollway serve` first")
     try:
-        database = sql.open(settings.database_url, settings.data_dir)
+        database = sql.open(settings.database_url, settings.data_dir, patient=True)
     except (ValueError, ArgumentError) as error:
         leave(f"TOLLWAY_DATABASE_URL: {error}", USAGE)
     try:

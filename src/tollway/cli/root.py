@@ -15,6 +15,7 @@ COMMANDS = {
     "models": "List the models on sale.",
     "ledger": "Look into the books.",
     "receipts": "Show what a call cost, and why.",
+    "migrate": "Bring the database's schema forward, or move all data to another database.",
 }
 """Every command, in the order of `--help`: the module of that name holds it as `command`."""
 

@@ -15,7 +15,7 @@ def open(url: str, data_dir: Path, *, patient: bool = False) -> SqlDatabase:
     """A database that is not connected yet. `sqlite://` alone is `tollway.db` in the data folder.
 
     `?timeout=` says for how many seconds to wait for another process that writes. `patient`: no statement is too slow,
-    for work that nobody waits for. Raises ValueError for a URL of another kind.
+    for a command that nobody waits for. Raises ValueError for a URL of another kind.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     file = sqlite_file(url, data_dir)
@@ -28,7 +28,7 @@ def open(url: str, data_dir: Path, *, patient: bool = False) -> SqlDatabase:
     if kind in ("postgresql", "postgres"):
         server = importlib.import_module("tollway.backends.sql.postgresql")  # and its driver, only where it is used
         news = importlib.import_module("tollway.backends.sql.announcements")
-        where = server.address(f"postgresql://{rest}")
+        where = server.address(f"postgresql://{rest}", "tollway command" if patient else "tollway")
         return SqlDatabase(server.engine(where, patient=patient), news.Announcements(where.url))
     raise ValueError(f"no database speaks {kind!r}: use sqlite:// or postgresql://")
 

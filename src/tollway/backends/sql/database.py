@@ -46,10 +46,20 @@ class SqlDatabase:
         begin, most_s = self._engine.begin_read, self._engine.read_s
         return await self._off_loop(self._readers, functools.partial(self._transact, begin, work), most_s)
 
-    async def migrate(self) -> None:
-        """Bring the schema forward to this version, under a lock."""
+    @property
+    def of_file(self) -> bool:
+        """Whether this is a file, and not a server."""
+        return self._engine.snapshot
+
+    @property
+    def refusals(self) -> tuple[type[Exception], ...]:
+        """What its driver raises for rows that it does not take."""
+        return self._engine.refusals
+
+    async def migrate(self) -> str | None:
+        """Bring the schema forward to this version, under a lock; the version it had, None when it had none."""
         transact = functools.partial(self._transact, self._engine.begin_write)
-        await self._off_loop(self._writer, functools.partial(migrations.migrate, self._engine, transact), None)
+        return await self._off_loop(self._writer, functools.partial(migrations.migrate, self._engine, transact), None)
 
     def epoch(self) -> int:
         """A number that becomes another in every process when one of them announces a change."""

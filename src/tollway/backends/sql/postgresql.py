@@ -47,29 +47,38 @@ class Address(NamedTuple):
     timeout_s: float
 
 
-def address(url: str) -> Address:
-    """Our own `?timeout=` taken out of a URL, and what libpq should do about hosts that vanish put in."""
+def address(url: str, name: str = "tollway") -> Address:
+    """Our own `?timeout=` taken out of a URL, and what libpq should do about hosts that vanish put in.
+
+    `name` is how the server lists us. Raises ValueError for what libpq does not understand.
+    """
     parts = urlsplit(url)
-    asked = dict(parse_qsl(parts.query))
+    asked = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
     timeout_s = float(asked.pop("timeout", TIMEOUT_S))
     careful = {
         "connect_timeout": "5",
-        "application_name": "tollway",
+        "application_name": name,
         "keepalives_idle": "5",
         "keepalives_interval": "2",
         "keepalives_count": "3",
         "tcp_user_timeout": "10000",
     }
     query = urlencode(careful | asked, safe="/")
-    return Address(f"postgresql://{parts.netloc}{parts.path or '/'}?{query}", timeout_s)
+    spelt = f"postgresql://{parts.netloc}{parts.path or '/'}?{query}"
+    try:
+        psycopg.conninfo.conninfo_to_dict(spelt)
+    except psycopg.ProgrammingError as error:
+        raise ValueError(str(error).strip()) from error
+    return Address(spelt, timeout_s)
 
 
 def engine(where: Address, *, patient: bool = False) -> Engine:
     """The engine of a server. `patient`: statements may take as long as they need."""
     statement_s, write_s, read_s = (0.0, None, None) if patient else (STATEMENT_S, WRITE_S, READ_S)
+    silent_s = min(SILENT_S, where.timeout_s * 0.8)
     limits = (
         f"SET LOCAL lock_timeout = {round(where.timeout_s * 1000)};"
-        f" SET LOCAL idle_in_transaction_session_timeout = {round(min(SILENT_S, where.timeout_s * 0.8) * 1000)};"
+        f" SET LOCAL idle_in_transaction_session_timeout = {0 if patient else round(silent_s * 1000)};"
         f" SET LOCAL statement_timeout = {round(statement_s * 1000)}"
     )  # in each transaction and not once for the session: a pooler may stand between
     return Engine(
