@@ -18,9 +18,11 @@ from tollway.core.usage import Usage
 from tollway.gateway.ledger.audit import audit
 from tollway.gateway.ledger.ledger import Ledger
 from tollway.gateway.ledger.writer import BATCH
+from tollway.kit.uuid7 import uuid7
 
 USER = UserId("usr_0198f2aa11d97ccc8f2a")
 PAYER = Payer(USER)
+FIRST = CallId(f"req_{uuid7()}")
 CEILING = NanoUsd(2_000_000)
 
 
@@ -69,10 +71,10 @@ async def measure(calls: int, rounds: int, folder: Path) -> None:
     ledger = Ledger(database, folder, SystemClock())
     await ledger.start()
     await ledger.grant(USER, NanoUsd(10**15), "topup", "bench", "bench")
-    (await ledger.hold(PAYER, NanoUsd(10**9), CallId("req_first"))).release(receipt(CallId("req_first"), time.time()))
+    (await ledger.hold(PAYER, NanoUsd(10**9), FIRST)).release(receipt(FIRST, time.time()))
     on_loop, off_loop, off_cpu = [], [], []
-    for turn in range(rounds):
-        made = [receipt(CallId(f"req_{turn:04d}{n:032x}"), time.time()) for n in range(calls)]
+    for _ in range(rounds):
+        made = [receipt(CallId(f"req_{uuid7()}"), time.time()) for _ in range(calls)]
         await ledger.flush()
         gc.collect()
         began = time.perf_counter()

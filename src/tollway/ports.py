@@ -25,8 +25,11 @@ class Transaction(Protocol):
     def run(self, sql: str, **values: Any) -> list[Row]:
         """Execute one statement; its rows, if it returns any."""
 
-    def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Execute one statement for each row of parameters; how many rows of the table changed in all."""
+    def many(self, sql: str, rows: Sequence[Mapping[str, Any]] | Sequence[Row]) -> int:
+        """Execute one statement for each row of parameters; how many rows of the table changed in all.
+
+        Rows may be tuples, all of them: values in the order of the names, each of which stands in the SQL once.
+        """
 
     def announce(self) -> None:
         """Once this transaction is committed, `epoch` is another number in every process."""

@@ -14,7 +14,8 @@ from tollway.backends.sql import migrations
 from tollway.core.errors import Unavailable
 
 TABLES = {
-    "accounts", "alembic_version", "api_keys", "counters", "entries", "leases", "meta", "postings", "receipts", "users",
+    "accounts", "alembic_version", "allowances", "api_keys", "closed_months", "counters", "entries", "leases", "locks",
+    "meta", "months", "postings", "purses", "refunds", "usage_daily", "users",
 }  # fmt: skip
 
 

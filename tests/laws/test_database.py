@@ -74,6 +74,17 @@ async def test_many_says_how_many_rows_changed(database: Database) -> None:
     assert await database.write(lambda tx: tx.many(keep, [])) == 0
 
 
+async def test_rows_may_be_tuples_in_the_order_of_the_names(database: Database) -> None:
+    keep = "INSERT INTO meta (value, name) VALUES (:value, :name) ON CONFLICT DO NOTHING"
+    assert await database.write(lambda tx: tx.many(keep, [("1", "a"), ("2", "b"), ("3", "a")])) == 2
+    assert await database.write(lambda tx: tx.many(keep, [("4", "c")])) == 1
+    change = "UPDATE meta SET value = :value WHERE name = :name"
+    assert await database.write(lambda tx: tx.many(change, [("5", "a"), ("6", "b"), ("7", "z")])) == 2
+    assert await database.write(lambda tx: tx.many(change, [("8", "c"), ("9", "c")])) == 2
+    read = "SELECT name, value FROM meta ORDER BY name"
+    assert await database.read(lambda tx: tx.run(read)) == [("a", "5"), ("b", "6"), ("c", "9")]
+
+
 async def test_texts_keep_every_character_and_numbers_every_nano_dollar(database: Database) -> None:
     value = "100% :named 'quoted' ::cast \u2603 \U0001f600"
     await database.write(lambda tx: tx.run("INSERT INTO meta VALUES (:name, :value)", name="odd", value=value))
@@ -127,12 +138,12 @@ async def test_many_keeps_big_numbers_nothing_and_every_character(database: Data
         for n in range(500)
     ]
     keep = (
-        "INSERT INTO leases (id, user_id, account_id, process, fence, expires_at)"
-        " VALUES (:owner, :kind, -:balance, 'p', 1, COALESCE(:expires, -1))"
+        "INSERT INTO leases (id, owner, process, fence, taken, expires_at)"
+        " VALUES (:owner, :kind, 'p', -:balance, 0, COALESCE(:expires, -1))"
     )
     assert await database.write(lambda tx: tx.many(keep, rows)) == 500
     found = await database.read(
-        lambda tx: tx.run("SELECT id, account_id, expires_at FROM leases ORDER BY account_id DESC")
+        lambda tx: tx.run("SELECT id, fence, expires_at FROM leases ORDER BY fence DESC")
     )
     assert found == [
         (row["owner"], -row["balance"], -1.0 if row["expires"] is None else row["expires"]) for row in rows

@@ -8,7 +8,6 @@ from tollway.cli.office import Office, run
 from tollway.cli.table import Row, json_option, show, show_one
 from tollway.core.errors import NotFound
 from tollway.core.ids import CallId
-from tollway.gateway.admin.receipts import Receipts
 from tollway.gateway.ledger.show import plausible, show_receipt
 
 
@@ -25,8 +24,7 @@ def one(argv: dict[str, Any], request_id: str, as_json: bool) -> None:
     """Show the receipt of a call by its request id."""
 
     async def work(office: Office) -> Row:
-        receipts = Receipts(office.database, office.ledger)
-        found = await receipts.receipt(CallId(request_id), None) if plausible(request_id) else None
+        found = await office.ledger.receipt(CallId(request_id), None) if plausible(request_id) else None
         if found is None:
             raise NotFound(f"no receipt {request_id[:80]!r}")
         return show_receipt(found, to_admin=True)

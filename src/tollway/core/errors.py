@@ -10,6 +10,7 @@ TollwayError
 ├── TooLarge                413
 ├── RateLimited             429  come back in `retry_after_s`
 ├── CreditsExhausted        429  says what is left and what was needed
+│   └── BudgetExhausted     429  names the level and its period; come back when it begins anew
 ├── Fault                        one channel failed; `remedy` says what to do next
 ├── NoChannelAnswered       502/503/429, from the faults it carries
 ├── Draining                503  the gateway is stopping
@@ -122,6 +123,26 @@ class CreditsExhausted(TollwayError):
     @property
     def details(self) -> dict[str, object]:
         return {"credits_remaining": self.remaining, "credits_required": self.required}
+
+
+class BudgetExhausted(CreditsExhausted):
+    """A budget on the way to the credits cannot cover this call in its present period."""
+
+    def __init__(
+        self, remaining_nano_usd: int, required_nano_usd: int, level: str, period: str, ends_in_s: float | None
+    ) -> None:
+        super().__init__(remaining_nano_usd, required_nano_usd)
+        self.level, self.period, self.retry_after_s = level, period, ends_in_s
+        anew = "" if ends_in_s is None else f"; it begins anew in {ends_in_s:.0f} seconds"
+        self.message = (
+            f"budget exhausted: this call may cost up to {self.required:g} credits and the {period} budget of {level} "
+            f"has {self.remaining:g} left{anew}"
+        )
+        self.args = (self.message,)
+
+    @property
+    def details(self) -> dict[str, object]:
+        return {**super().details, "level": self.level, "period": self.period}
 
 
 class Draining(TollwayError):

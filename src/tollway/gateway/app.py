@@ -48,6 +48,7 @@ log = logging.getLogger("tollway.app")
 BEAT_S = 1.0
 NOTE_USE_S = 60.0
 ASK_ENGINES_S = 30.0
+DROP_S = 6 * 3600.0
 AWAIT_ENGINES_S = 0.8
 """How long the start waits for engines to say what they serve; what comes later is put on sale then."""
 SECRET = "opaque.key"
@@ -165,11 +166,18 @@ class Hub:
         self.worker.every(
             min(BEAT_S, heartbeat_s / 2), "heartbeat", lambda: self.heart.beat(self.clock.monotonic_s(), heartbeat_s)
         )
+        if self.settings.retention.receipts_months:
+            self.worker.every(DROP_S, "drop old receipts", self._drop_receipts, at_once=True)
         self.worker.every(NOTE_USE_S, "note use of keys", self.keys.note_use)
         if self.engines.channels:
             self.worker.every(ASK_ENGINES_S, "ask local engines", self.ask_engines, at_once=True)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.engines.asked.wait(), AWAIT_ENGINES_S)
+
+    async def _drop_receipts(self) -> None:
+        """Forget the months that need not be kept."""
+        for month in await self.ledger.drop_receipts(self.settings.retention.receipts_months):
+            log.info("the receipts of %s are dropped", month)
 
     async def ask_engines(self) -> None:
         """Put on sale what the local engines say they serve."""

@@ -1,4 +1,4 @@
-"""Real books over a fresh SQLite file, for tests."""
+"""Real books over a fresh database, for tests."""
 
 import itertools
 from collections.abc import AsyncIterator
@@ -9,8 +9,11 @@ from tollway.backends import sql
 from tollway.core.ids import CallId, KeyId, UserId
 from tollway.core.money import NanoUsd
 from tollway.core.receipt import Reason, Receipt
+from tollway.gateway.ledger import store
 from tollway.gateway.ledger.audit import audit
-from tollway.gateway.ledger.ledger import Ledger
+from tollway.gateway.ledger.lease import Rules
+from tollway.gateway.ledger.ledger import DEFAULT, Ledger
+from tollway.ports import Row, Transaction
 
 ANN = UserId("usr_ann")
 BOB = UserId("usr_bob")
@@ -37,7 +40,8 @@ _numbers = itertools.count(1)
 
 
 def new_call() -> CallId:
-    return CallId(f"req_{next(_numbers):08d}")
+    """An id as calls have them, made when the clock of these books begins."""
+    return CallId(f"req_01a3185c-5000-7000-8000-{next(_numbers):012x}")
 
 
 def bill(
@@ -66,10 +70,14 @@ class Books:
     def __init__(self, folder: Path, database: sql.SqlDatabase) -> None:
         self.folder, self.database, self.clock = folder, database, StillClock()
 
+    def ledger(self, name: str = "serve", rules: Rules = DEFAULT) -> Ledger:
+        """One that is not started yet."""
+        return Ledger(self.database, self.folder / name, self.clock, rules)
+
     @asynccontextmanager
     async def open(self, name: str = "serve") -> AsyncIterator[Ledger]:
         """A started ledger in a data folder of its own."""
-        ledger = Ledger(self.database, self.folder / name, self.clock)
+        ledger = self.ledger(name)
         await ledger.start()
         try:
             yield ledger
@@ -77,7 +85,33 @@ class Books:
             await ledger.close()
 
     async def give(self, amount: int, user: UserId = ANN, kind: str = "topup") -> None:
-        await Ledger(self.database, self.folder, self.clock).grant(user, nano(amount), kind, "test", "to spend")
+        await self.ledger().grant(user, nano(amount), kind, "test", "to spend")
+
+    async def receipts(self) -> dict[CallId, int]:
+        """What the database says each call was charged; each call once."""
+
+        def look(tx: Transaction) -> list[Row]:
+            return [
+                row for month in store.months(tx) for row in tx.run(f"SELECT call_id, charge FROM receipts_{month}")
+            ]
+
+        rows = await self.database.read(look)
+        assert len(rows) == len(dict(rows)), "a call with two receipts"
+        return dict(rows)
+
+    async def pots(self, owner: str = ANN) -> dict[str, int]:
+        """What the owner has of each kind."""
+        rows = await self.database.read(
+            lambda tx: tx.run(
+                "SELECT kind, SUM(balance) FROM accounts WHERE owner = :owner AND balance <> 0 GROUP BY kind",
+                owner=owner,
+            )
+        )
+        return {kind: int(balance) for kind, balance in rows}
+
+    async def reserved(self, owner: str = ANN) -> int:
+        """What the leases of all processes have of an owner's credit."""
+        return await self.database.read(lambda tx: store.reserved(tx, owner))
 
     async def differences(self) -> list[str]:
         return await self.database.read(audit)
@@ -88,8 +122,8 @@ class Books:
 
 
 @asynccontextmanager
-async def new_books(folder: Path) -> AsyncIterator[Books]:
-    database = sql.open("sqlite://", folder)
+async def new_books(folder: Path, url: str = "sqlite://") -> AsyncIterator[Books]:
+    database = sql.open(url, folder)
     await database.migrate()
     try:
         yield Books(folder, database)

@@ -1,4 +1,4 @@
-"""Fresh books for each test."""
+"""Fresh books for each test, on both databases."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,6 +9,6 @@ from tests.gateway.ledger.books import Books, new_books
 
 
 @pytest.fixture
-async def books(tmp_path: Path) -> AsyncIterator[Books]:
-    async with new_books(tmp_path) as made:
+async def books(tmp_path: Path, database_url: str) -> AsyncIterator[Books]:
+    async with new_books(tmp_path, database_url) as made:
         yield made

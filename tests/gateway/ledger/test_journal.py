@@ -14,15 +14,15 @@ from tollway.core.ids import LeaseId
 from tollway.gateway.ledger import journal
 from tollway.gateway.ledger.journal import Ended, Held, Journal, Record, dead_journals
 
-LEASE = LeaseId("lse_1")
-
 
 def held() -> Held:
-    return Held(new_call(), ANN, nano(5), 1.0, LEASE)
+    return Held(new_call(), ANN, nano(5), 1.0)
 
 
 def ended() -> Ended:
-    return Ended(LEASE, 3, bill(new_call(), 4))
+    return journal.ended(
+        ((ANN, LeaseId("lse_1"), 3), ("key_1/day/2026-11-21", LeaseId("lse_2"), 4)), bill(new_call(), 4)
+    )
 
 
 def found(folder: Path) -> list[list[Record]]:

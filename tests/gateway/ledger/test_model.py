@@ -84,12 +84,13 @@ class LedgerAgainstModel(RuleBasedStateMachine):
         if hold not in self.open:
             return
         user, owed = self.open.pop(hold), hold.amount * per_mille // 1_000
-        hold.settle(bill(hold.call, owed, user=user, cost=owed))
+        held = hold.amount
+        charge = hold.settle(bill(hold.call, owed, user=user, cost=owed)).charge_nano_usd
         if again:
             hold.release(bill(hold.call, 0, user=user))
-        charge = min(owed, hold.amount)
+        assert min(owed, held) <= charge <= min(owed, held + self.purse[user])
         self.ended[hold.call] = charge
-        self.purse[user] += hold.amount - charge
+        self.purse[user] += held - charge
 
     @rule(hold=consumes(holds))
     def release(self, hold: Hold) -> None:
@@ -125,7 +126,8 @@ class LedgerAgainstModel(RuleBasedStateMachine):
         async def die() -> None:
             if written:
                 await self.ledger.flush()
-            for task in [*self.ledger._leasing.tasks, self.ledger._tending, self.ledger.writer._task]:
+            self.ledger._leasing._leaving.clear()
+            for task in [*self.ledger._leasing.tasks, *self.ledger._loops, self.ledger.writer._task]:
                 task.cancel()
                 await asyncio.wait([task])
             self.ledger._journal.close(remove=False)
@@ -157,8 +159,7 @@ class LedgerAgainstModel(RuleBasedStateMachine):
             assert balance.held == sum(hold.amount for hold, owner in self.open.items() if owner == user)
             assert self.ledger.left(Payer(user)) <= self.purse[user]
         assert self.do(self.books.differences()) == []
-        rows = self.do(self.database.read(lambda tx: tx.run("SELECT call_id, charge FROM receipts")))
-        assert dict(rows) == self.ended
+        assert self.do(self.books.receipts()) == self.ended
 
     def teardown(self) -> None:
         self.do(self.ledger.close())

@@ -18,6 +18,7 @@ from tollway.core.receipt import Receipt
 from tollway.gateway.app import Hub, known_providers
 from tollway.gateway.auth.store import User
 from tollway.gateway.ledger.audit import audit
+from tollway.gateway.ledger.store import months
 from tollway.gateway.pipeline.dispatch import Dispatcher
 from tollway.gateway.pipeline.seals import Seals
 from tollway.kit.http1.wire import Headers, Request
@@ -197,7 +198,9 @@ class Counter:
     async def _close(self) -> None:
         await self.hub.ledger.flush()
         differences = await self.hub.database.read(audit)
-        rows = await self.hub.database.read(lambda tx: list(tx.run("SELECT call_id FROM receipts")))
+        rows = await self.hub.database.read(
+            lambda tx: [row for month in months(tx) for row in tx.run(f"SELECT call_id FROM receipts_{month}")]
+        )
         await self.hub.close()
         assert not differences
         names = [row[0] for row in rows]

@@ -18,6 +18,8 @@ CHANGE = re.compile(
 EQUAL = re.compile(r"(\w+)\s*=\s*:(\w+)")
 TYPES = {int: "bigint", str: "text", float: "double precision", bool: "boolean"}
 encode = msgspec.json.encode
+Values = Mapping[str, Any] | tuple[Any, ...]
+"""One row's parameters: by name, or in the order of the names."""
 
 
 class AtOnce(NamedTuple):
@@ -34,15 +36,22 @@ class Batch:
         self.names = list(dict.fromkeys(PARAMETER.findall(sql)))
         form: tuple[Form | None, tuple[str, ...]] = _insert(sql) or _change(sql) or (None, ())
         self._form, self._distinct = form
-        self._pick: Callable[[Mapping[str, Any]], Any] | None = itemgetter(*self.names) if self.names else None
+        self._pick: Callable[[Any], Any] | None = itemgetter(*self.names) if self.names else None
         self._made: dict[tuple[str | None, ...], bytes] = {}
 
-    def of(self, rows: Sequence[Mapping[str, Any]]) -> AtOnce | None:
+    def named(self, row: Values) -> Mapping[str, Any]:
+        """A row's values by their names."""
+        return dict(zip(self.names, row, strict=True)) if isinstance(row, tuple) else row
+
+    def of(self, rows: Sequence[Values]) -> AtOnce | None:
         """The statement for these rows; None when they must run one after the other."""
         if self._form is None or self._pick is None or not self._each_its_own(rows):
             return None
-        picked = map(self._pick, rows)
-        columns = list(zip(*picked, strict=True)) if len(self.names) > 1 else [tuple(picked)]
+        if isinstance(rows[0], tuple):
+            columns = list(zip(*rows, strict=True))
+        else:
+            picked = map(self._pick, rows)
+            columns = list(zip(*picked, strict=True)) if len(self.names) > 1 else [tuple(picked)]
         types = tuple(map(_type_of, columns))
         if "" in types:
             return None
@@ -51,11 +60,12 @@ class Batch:
         sent = [Json(column, encode) for column, kind in zip(columns, types, strict=True) if kind is not None]
         return AtOnce(self._made[types], sent) if sent else None
 
-    def _each_its_own(self, rows: Sequence[Mapping[str, Any]]) -> bool:
+    def _each_its_own(self, rows: Sequence[Values]) -> bool:
         """No two of them touch the same row of the table, where that would make a difference."""
         if not self._distinct:
             return True
-        key = itemgetter(*self._distinct)
+        by_place = isinstance(rows[0], tuple)
+        key = itemgetter(*(map(self.names.index, self._distinct) if by_place else self._distinct))
         return len(set(map(key, rows))) == len(rows)
 
 

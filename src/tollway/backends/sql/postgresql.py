@@ -156,14 +156,16 @@ class Work:
         cursor = self._connection.execute(spell(sql).encode(), values)
         return cursor.fetchall() if cursor.description else []
 
-    def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> int:
+    def many(self, sql: str, rows: Sequence[Mapping[str, Any]] | Sequence[Row]) -> int:
         """Execute one statement for each row of parameters; how many rows of the table changed in all."""
         if not rows:
             return 0
-        at_once = batch(sql).of(rows) if len(rows) > 1 else None
+        form = batch(sql)
+        at_once = form.of(rows) if len(rows) > 1 else None
         if at_once is not None:
             return self._connection.execute(at_once.sql, at_once.columns).rowcount
         cursor = self._connection.cursor()
+        rows = [form.named(row) for row in rows]
         cursor.executemany(spell(sql).encode(), rows)
         return cursor.rowcount
 

@@ -1,5 +1,7 @@
 """The engine that is a file: one writer at a time, readers beside it, nothing to install."""
 
+import functools
+import re
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
@@ -11,6 +13,7 @@ from tollway.kit.counter import SharedCounter
 from tollway.ports import Row
 
 BUSY_TIMEOUT_S = 5.0
+PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
 
 
 def engine(file: Path, timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
@@ -54,6 +57,12 @@ def _write_ahead(connection: sqlite3.Connection, timeout_s: float) -> None:
             time.sleep(0.01)
 
 
+@functools.lru_cache(maxsize=256)
+def unnamed(sql: str) -> str:
+    """For rows whose values are in the order of the names, which SQLite binds a third faster than by name."""
+    return PARAMETER.sub("?", sql)
+
+
 class Work:
     """SQL as it is written: sqlite3 takes `:named` parameters."""
 
@@ -65,9 +74,13 @@ class Work:
         """Execute one statement; its rows, if it returns any."""
         return self._connection.execute(sql, values).fetchall()
 
-    def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> int:
+    def many(self, sql: str, rows: Sequence[Mapping[str, Any]] | Sequence[Row]) -> int:
         """Execute one statement for each row of parameters; how many rows of the table changed in all."""
-        return self._connection.executemany(sql, rows).rowcount if rows else 0
+        if not rows:
+            return 0
+        if isinstance(rows[0], tuple):
+            sql = unnamed(sql)
+        return self._connection.executemany(sql, rows).rowcount
 
     def announce(self) -> None:
         """When this is committed, let every process see another epoch."""

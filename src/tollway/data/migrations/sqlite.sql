@@ -1,22 +1,17 @@
-CREATE TABLE accounts (
-	id INTEGER NOT NULL, 
-	owner TEXT NOT NULL, 
-	kind TEXT NOT NULL, 
-	balance BIGINT DEFAULT '0' NOT NULL, 
-	PRIMARY KEY (id), 
-	UNIQUE (owner, kind), 
-	CONSTRAINT never_overdrawn CHECK (balance >= 0 OR owner = 'hub')
-);
-INSERT INTO "accounts" VALUES(1,'hub','issued',0);
-INSERT INTO "accounts" VALUES(2,'hub','revenue',0);
-INSERT INTO "accounts" VALUES(3,'hub','provider_cost',0);
-INSERT INTO "accounts" VALUES(4,'hub','provider_payable',0);
-INSERT INTO "accounts" VALUES(5,'hub','absorbed_loss',0);
+CREATE TABLE "accounts" (id INTEGER PRIMARY KEY, owner TEXT NOT NULL, kind TEXT NOT NULL, label TEXT NOT NULL DEFAULT '', expires_at DOUBLE PRECISION, balance BIGINT NOT NULL DEFAULT 0, UNIQUE (owner, kind, label), CONSTRAINT never_overdrawn CHECK (balance >= 0 OR owner = 'hub'));
+INSERT INTO "accounts" VALUES(1,'hub','issued','',NULL,0);
+INSERT INTO "accounts" VALUES(2,'hub','revenue','',NULL,0);
+INSERT INTO "accounts" VALUES(3,'hub','provider_cost','',NULL,0);
+INSERT INTO "accounts" VALUES(4,'hub','provider_payable','',NULL,0);
+INSERT INTO "accounts" VALUES(5,'hub','absorbed_loss','',NULL,0);
+INSERT INTO "accounts" VALUES(6,'hub','allowed','',NULL,0);
+INSERT INTO "accounts" VALUES(7,'hub','used','',NULL,0);
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0001');
+INSERT INTO "alembic_version" VALUES('0002');
+CREATE TABLE allowances (owner TEXT PRIMARY KEY, plan TEXT NOT NULL, amount BIGINT NOT NULL, anchor_at DOUBLE PRECISION NOT NULL, cycle_start DOUBLE PRECISION NOT NULL, cycle_end DOUBLE PRECISION NOT NULL);
 CREATE TABLE api_keys (
 	id TEXT NOT NULL, 
 	user_id TEXT NOT NULL, 
@@ -33,6 +28,7 @@ CREATE TABLE api_keys (
 	FOREIGN KEY(user_id) REFERENCES users (id), 
 	UNIQUE (hash)
 );
+CREATE TABLE closed_months (month TEXT NOT NULL, user_id TEXT NOT NULL, requests BIGINT NOT NULL, charge BIGINT NOT NULL, cost BIGINT NOT NULL, PRIMARY KEY (month, user_id));
 CREATE TABLE counters (
 	name TEXT NOT NULL, 
 	value BIGINT NOT NULL, 
@@ -49,26 +45,14 @@ CREATE TABLE entries (
 	reason TEXT DEFAULT '' NOT NULL, 
 	PRIMARY KEY (id)
 );
-CREATE TABLE leases (
-	id TEXT NOT NULL, 
-	user_id TEXT NOT NULL, 
-	account_id BIGINT NOT NULL, 
-	process TEXT NOT NULL, 
-	fence BIGINT NOT NULL, 
-	from_plan BIGINT DEFAULT '0' NOT NULL, 
-	from_promo BIGINT DEFAULT '0' NOT NULL, 
-	from_topup BIGINT DEFAULT '0' NOT NULL, 
-	spent BIGINT DEFAULT '0' NOT NULL, 
-	state TEXT DEFAULT 'open' NOT NULL, 
-	expires_at DOUBLE NOT NULL, 
-	PRIMARY KEY (id), 
-	CONSTRAINT spent_within_lease CHECK (from_plan + from_promo + from_topup >= spent)
-);
+CREATE TABLE leases (id TEXT PRIMARY KEY, owner TEXT NOT NULL, process TEXT NOT NULL, fence BIGINT NOT NULL, taken BIGINT NOT NULL, spent BIGINT NOT NULL DEFAULT 0, expires_at DOUBLE PRECISION NOT NULL, CONSTRAINT spent_within_lease CHECK (taken >= spent));
+CREATE TABLE locks (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until DOUBLE PRECISION NOT NULL);
 CREATE TABLE meta (
 	name TEXT NOT NULL, 
 	value TEXT NOT NULL, 
 	PRIMARY KEY (name)
 );
+CREATE TABLE months (month TEXT PRIMARY KEY);
 CREATE TABLE postings (
 	entry_id BIGINT NOT NULL, 
 	account_id BIGINT NOT NULL, 
@@ -78,20 +62,9 @@ CREATE TABLE postings (
  WITHOUT ROWID
 
 ;
-CREATE TABLE receipts (
-	call_id TEXT NOT NULL, 
-	user_id TEXT NOT NULL, 
-	key_id TEXT NOT NULL, 
-	at DOUBLE NOT NULL, 
-	charge BIGINT NOT NULL, 
-	cost BIGINT NOT NULL, 
-	reason TEXT NOT NULL, 
-	body TEXT NOT NULL, 
-	PRIMARY KEY (call_id)
-)
- WITHOUT ROWID
-
-;
+CREATE TABLE purses (owner TEXT PRIMARY KEY, reserved BIGINT NOT NULL DEFAULT 0, allowed BIGINT NOT NULL DEFAULT 0, recalled_at DOUBLE PRECISION NOT NULL DEFAULT 0, CONSTRAINT never_reserved_below_zero CHECK (reserved >= 0));
+CREATE TABLE refunds (entry_id BIGINT PRIMARY KEY, call_id TEXT NOT NULL, amount BIGINT NOT NULL);
+CREATE TABLE usage_daily (user_id TEXT NOT NULL, day INTEGER NOT NULL, model TEXT NOT NULL, key_id TEXT NOT NULL, requests BIGINT NOT NULL, charge BIGINT NOT NULL, cost BIGINT NOT NULL, input_tokens BIGINT NOT NULL, output_tokens BIGINT NOT NULL, PRIMARY KEY (user_id, day, model, key_id));
 CREATE TABLE users (
 	id TEXT NOT NULL, 
 	email TEXT NOT NULL, 
@@ -102,7 +75,11 @@ CREATE TABLE users (
 	UNIQUE (email)
 );
 CREATE INDEX ix_api_keys_user_id ON api_keys (user_id);
-CREATE UNIQUE INDEX one_grant_per_reference ON entries (ref) WHERE kind = 'grant';
-CREATE INDEX open_leases_by_user ON leases (user_id) WHERE state = 'open';
-CREATE INDEX open_leases_by_expiry ON leases (expires_at) WHERE state = 'open';
-CREATE INDEX receipts_by_user ON receipts (user_id, at);
+CREATE INDEX leases_by_owner ON leases (owner);
+CREATE INDEX leases_by_process ON leases (process);
+CREATE INDEX leases_by_expiry ON leases (expires_at);
+CREATE INDEX allowances_by_end ON allowances (cycle_end);
+CREATE INDEX refunds_by_call ON refunds (call_id);
+CREATE INDEX postings_by_account ON postings (account_id);
+CREATE INDEX expiring_pots ON accounts (expires_at) WHERE expires_at IS NOT NULL AND balance > 0;
+CREATE UNIQUE INDEX one_per_reference ON entries (kind, ref) WHERE kind IN ('grant', 'refund');

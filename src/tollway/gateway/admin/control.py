@@ -13,7 +13,6 @@ from tollway.core.errors import BadRequest, Internal, MethodNotAllowed, NotFound
 from tollway.core.ids import ChannelId
 from tollway.core.model import Channel
 from tollway.gateway.admin import envelope, lists, routes
-from tollway.gateway.admin.receipts import Receipts
 from tollway.gateway.admin.users import Users
 from tollway.gateway.auth import routes as auth_routes
 from tollway.gateway.auth.api_keys import ApiKeys
@@ -56,7 +55,7 @@ def control_app(rooms: Rooms) -> FastAPI:
     )
     for router in (
         auth_routes.routes(rooms.keys, rooms.clock),
-        ledger_routes.routes(Receipts(rooms.database, rooms.ledger)),
+        ledger_routes.routes(rooms.ledger),
         routes.mine(rooms.users, rooms.keys, rooms.ledger, rooms.clock),
         routes.admin(rooms.users, rooms.ledger),
         routes.channels(rooms.channels, rooms.rests_until, rooms.clock),

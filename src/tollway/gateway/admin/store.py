@@ -1,13 +1,6 @@
 """The hub's own notes, and what administrators ask of other rooms' tables."""
 
-from tollway.core.ids import CallId, UserId
 from tollway.ports import Transaction
-
-
-def payer(tx: Transaction, call: CallId) -> UserId | None:
-    """Who paid for a call."""
-    rows = tx.run("SELECT user_id FROM receipts WHERE call_id = :call", call=call)
-    return UserId(rows[0][0]) if rows else None
 
 
 def note(tx: Transaction, name: str, value: str) -> bool:

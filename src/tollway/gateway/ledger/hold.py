@@ -1,68 +1,125 @@
 """A hold: credit set aside for one call, until the call says what it owes."""
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Protocol
 
 import msgspec
 
-from tollway.core.ids import CallId
+from tollway.core.caller import Payer
+from tollway.core.ids import CallId, UserId
 from tollway.core.money import NanoUsd
 from tollway.core.receipt import Reason, Receipt
-from tollway.gateway.ledger.journal import Ended, Held, Segment
+from tollway.gateway.ledger.journal import Ended, Held, Segment, ended
 from tollway.gateway.ledger.lease import Account, Lease
-from tollway.gateway.ledger.writer import Writer
+from tollway.gateway.ledger.levels import Drawn
 from tollway.ports import Clock
+
+
+class Ledger(Protocol):
+    """The ledger as a call sees it."""
+
+    @property
+    def sync(self) -> bool:
+        """Whether a call must wait until it is `written` before its last byte."""
+
+    def left(self, payer: Payer) -> NanoUsd:
+        """What the payer could still spend, as known here and now: the least over all levels."""
+
+    def try_hold(self, payer: Payer, ceiling: NanoUsd, call: CallId) -> "Hold | None":
+        """Set `ceiling` aside without waiting, on every level or on none; None when only `hold` can tell."""
+
+    async def hold(self, payer: Payer, ceiling: NanoUsd, call: CallId) -> "Hold":
+        """Set `ceiling` aside. Raises CreditsExhausted, BudgetExhausted, Unavailable."""
+
+    async def learn(self, payer: Payer, ceiling: NanoUsd) -> None:
+        """Find out what the payer has, where this process does not know yet. Raises Unavailable."""
+
+    async def written(self, call: CallId) -> None:
+        """Return when the ended call's receipt is in the database. Raises Unavailable when that takes too long."""
+
+
+class Recorder(Protocol):
+    """Where the records of calls are written."""
+
+    def held(self, call: CallId, user: UserId, amount: NanoUsd, at_s: float) -> Segment:
+        """Record a hold. Raises Unavailable when the disk is full, and then there is no hold."""
+
+    def ended(self, ended: Ended, leases: Sequence[Lease], held_in: Segment) -> None:
+        """Record how a call ended, and see that the database learns of it."""
 
 
 class Keeper(Protocol):
     """Whoever gave the hold."""
 
     clock: Clock
-    writer: Writer
+
+    @property
+    def writer(self) -> Recorder:
+        """Who records it."""
 
     async def extend(self, hold: "Hold", amount: NanoUsd) -> bool:
         """Set `amount` more aside for the hold."""
+
+    def nearly_empty(self, account: Account) -> None:
+        """A call has ended on an account that is leased from call by call."""
 
 
 class Hold:
     """Ends exactly once, by `settle` or `release`; as a `with` block it is released if nobody ended it.
 
-    It may grow meanwhile.
+    It may grow meanwhile. It is drawn from a lease on the user's credits and from one on each budget of the payer.
     """
 
-    __slots__ = ("_keeper", "_lease", "_open", "_segment", "account", "amount", "at_s", "call")
+    __slots__ = ("_account", "_budgets", "_keeper", "_lease", "_open", "_segment", "amount", "at_s", "call")
 
-    def __init__(
-        self, call: CallId, amount: NanoUsd, at_s: float, drawn: tuple[Account, Lease], keeper: Keeper
-    ) -> None:
+    def __init__(self, call: CallId, amount: NanoUsd, at_s: float, user: Drawn, keeper: Keeper) -> None:
         self.call, self.amount, self.at_s, self._keeper = call, amount, at_s, keeper
-        self.account, self._lease = drawn
-        self._segment: Segment = keeper.writer.held(call, self.account.user, amount, at_s, self._lease.id)
+        self._account, self._lease = user
+        self._budgets: tuple[Drawn, ...] = ()
+        self._segment: Segment = keeper.writer.held(call, UserId(self._account.owner), amount, at_s)
         self._open = True
+        self._lease.set_aside(amount, at_s)
+
+    def draw_on(self, budgets: tuple[Drawn, ...]) -> None:
+        """Draw on these, too."""
+        self._budgets = budgets
+        for _, lease in budgets:
+            lease.set_aside(self.amount, self.at_s)
 
     @property
-    def secure(self) -> bool:
-        """Whether the lease it was drawn from is still ours, as far as we know."""
-        return self._lease is self.account.lease
+    def drawn(self) -> tuple[Drawn, ...]:
+        """What it is drawn from: the user's lease, then those of the budgets."""
+        return ((self._account, self._lease), *self._budgets)
 
     def try_extend(self, amount: NanoUsd) -> bool:
-        """Set `amount` more aside without waiting; False when it is not at hand here."""
-        lease, now_s = self.account.lease, self._keeper.clock.now_s()
-        if lease is None or not self._open or now_s > lease.trusted_until_s:
+        """Set `amount` more aside without waiting, on every level or on none; False when it is not at hand here."""
+        now_s = self._keeper.clock.now_s()
+        if not self._open or self.lacking(amount, now_s):
             return False
-        # A hold whose lease was taken away moves to the one that came after it.
-        need = amount if lease is self._lease else self.amount + amount
-        if lease.free < need:
-            return False
-        lease.free -= need
-        lease.held += need
-        lease.used_at_s = now_s
-        self._lease = lease
+        moved = []
+        for account, before in self.drawn:
+            lease = account.lease or before
+            if lease is not before:  # the old one was taken away, or is about to be given back: all moves to the new
+                before.set_aside(-self.amount, now_s)
+                lease.set_aside(self.amount, now_s)
+            lease.set_aside(amount, now_s)
+            moved.append((account, lease))
+        (_, self._lease), *budgets = moved
+        self._budgets = tuple(budgets)
         self.amount = NanoUsd(self.amount + amount)
         return True
 
+    def lacking(self, amount: NanoUsd, now_s: float) -> list[tuple[Account, NanoUsd]]:
+        """The accounts that must lease more before the hold can grow so much, and how much each must have free."""
+        needs = [
+            (account, amount if lease is account.lease else NanoUsd(self.amount + amount))
+            for account, lease in self.drawn
+        ]
+        return [(account, need) for account, need in needs if not account.covers(need, now_s)]
+
     async def extend(self, amount: NanoUsd) -> bool:
-        """Set `amount` more aside, leasing credit when needed; False when credits, or the books, refuse."""
+        """Set `amount` more aside, leasing credit when needed; False when credits, a budget or the books refuse."""
         return self.try_extend(amount) or (self._open and await self._keeper.extend(self, amount))
 
     def settle(self, receipt: Receipt) -> Receipt:
@@ -73,22 +130,31 @@ class Hold:
         if not self._open:
             return receipt
         self._open = False
-        account, lease = self.account, self._lease
         charge = receipt.charge_nano_usd
-        if charge > self.amount and lease is account.lease:
-            more = min(charge - self.amount, lease.free)
-            lease.free -= more
-            lease.held += more
-            self.amount = NanoUsd(self.amount + more)
-        amount = self.amount
+        if charge > self.amount:
+            self._stretch(charge - self.amount)
+        amount, account, lease, budgets = self.amount, self._account, self._lease, self._budgets
         if not 0 <= charge <= amount:
             receipt = _within(receipt, amount)
             charge = receipt.charge_nano_usd
         lease.held -= amount
         lease.free += amount - charge
-        lease.unwritten += 1
         account.spent += charge
-        self._keeper.writer.ended(Ended(lease.id, lease.fence, receipt), lease, self._segment)
+        if budgets:
+            leases = [lease]
+            for each, other in budgets:
+                other.held -= amount
+                other.free += amount - charge
+                each.spent += charge
+                leases.append(other)
+                if each.strict:
+                    self._keeper.nearly_empty(each)
+            draws = tuple([one.draw for one in leases])
+            self._keeper.writer.ended(ended(draws, receipt), leases, self._segment)
+        else:
+            self._keeper.writer.ended(ended(lease.alone, receipt), (lease,), self._segment)
+        if account.strict:
+            self._keeper.nearly_empty(account)
         return receipt
 
     def release(self, receipt: Receipt) -> Receipt:
@@ -102,8 +168,20 @@ class Hold:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if self._open:
-            held = Held(self.call, self.account.user, self.amount, self.at_s, self._lease.id)
+            held = Held(self.call, UserId(self._account.owner), self.amount, self.at_s)
             self.release(held.receipt(Reason.FAILED))
+
+    def _stretch(self, amount: int) -> None:
+        """Set aside as much of `amount` more as every lease has free, if they are still ours."""
+        now_s = self._keeper.clock.now_s()
+        free = [
+            lease.free if lease is account.lease and now_s <= lease.trusted_until_s else 0
+            for account, lease in self.drawn
+        ]
+        more = min(amount, *free)
+        for _, lease in self.drawn:
+            lease.set_aside(more, now_s)
+        self.amount = NanoUsd(self.amount + more)
 
 
 def _within(receipt: Receipt, amount: NanoUsd) -> Receipt:

@@ -11,15 +11,16 @@ import os
 import secrets
 import shutil
 import struct
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from zlib import crc32
 
 import msgspec
 
 from tollway.core.ids import CallId, KeyId, LeaseId, UserId
 from tollway.core.money import NanoUsd
 from tollway.core.receipt import Reason, Receipt
+from tollway.gateway.ledger.lease import Draw
 
 SEGMENT_BYTES = 4 << 20
 SPARES = 2
@@ -27,6 +28,7 @@ SPARES = 2
 HEAD = struct.Struct("<8sQ")
 FRAME = struct.Struct("<II")
 MAGIC = b"tollway1"
+_frame = FRAME.pack
 
 
 class Held(msgspec.Struct, frozen=True, tag="h", array_like=True, gc=False):
@@ -36,7 +38,10 @@ class Held(msgspec.Struct, frozen=True, tag="h", array_like=True, gc=False):
     user: UserId
     amount: NanoUsd
     at_s: float
-    lease: LeaseId
+
+    def packed(self) -> bytes:
+        """As it is stored."""
+        return _encode(self)
 
     def receipt(self, reason: Reason) -> Receipt:
         """The receipt of a call of which nothing but its hold is known."""
@@ -55,8 +60,27 @@ class Held(msgspec.Struct, frozen=True, tag="h", array_like=True, gc=False):
         )
 
 
-class Ended(msgspec.Struct, frozen=True, tag="e", array_like=True, gc=False):
-    """A call came to its terminal entry, settled or released; the charge is drawn from `lease`."""
+class Ended(msgspec.Struct, frozen=True, gc=False):
+    """A call came to its terminal entry, settled or released."""
+
+    draws: tuple[Draw, ...]
+    """The leases the charge is drawn from: the user's, then those of budgets; none for a call found dead."""
+    receipt: Receipt
+    body: bytes
+    """The receipt as JSON: encoded once, for the journal and for the database."""
+
+    def packed(self) -> bytes:
+        """As it is stored."""
+        return _encode(("s", self.draws, self.body))
+
+
+class _Stored(msgspec.Struct, tag="s", array_like=True):
+    draws: tuple[Draw, ...]
+    body: bytes
+
+
+class _StoredBefore(msgspec.Struct, tag="e", array_like=True):
+    """An ended call as the first version stored it; its leases were closed when the books were brought forward."""
 
     lease: LeaseId
     fence: int
@@ -64,8 +88,22 @@ class Ended(msgspec.Struct, frozen=True, tag="e", array_like=True, gc=False):
 
 
 Record = Held | Ended
+write_receipt = msgspec.json.Encoder().encode
+_read_receipt = msgspec.json.Decoder(Receipt).decode
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Record).decode
+_decode = msgspec.msgpack.Decoder(Held | _Stored | _StoredBefore).decode
+
+
+def ended(draws: tuple[Draw, ...], receipt: Receipt) -> Ended:
+    """How a call ended, its receipt written out."""
+    return Ended(draws, receipt, write_receipt(receipt))
+
+
+def _unpacked(payload: bytes) -> Record:
+    stored = _decode(payload)
+    if isinstance(stored, _Stored):
+        return Ended(stored.draws, _read_receipt(stored.body), stored.body)
+    return ended((), stored.receipt) if isinstance(stored, _StoredBefore) else stored
 
 
 class Segment:
@@ -93,11 +131,11 @@ class Segment:
 
     def write(self, payload: bytes) -> bool:
         """Store one record; False when it does not fit."""
-        start = self.at + 8
-        end = start + len(payload)
+        size, at = len(payload), self.at
+        end = at + 8 + size
         if end > self.size:
             return False
-        self._map[self.at : end] = FRAME.pack(len(payload), zlib.crc32(payload, self.seed)) + payload
+        self._map[at:end] = _frame(size, crc32(payload, self.seed)) + payload
         self.at = end
         return True
 
@@ -127,7 +165,7 @@ class Journal:
 
     def append(self, record: Record) -> Segment:
         """Store a record; it survives this process from here on. The segment waits until told it is `done`."""
-        payload = _encode(record)
+        payload = record.packed()
         segment = self._current
         if not segment.write(payload):
             segment = self._rotate(len(payload))
@@ -184,7 +222,7 @@ class DeadJournal:
     def records(self) -> list[Record]:
         """Every whole record, in the order written."""
         lives = sorted(_life(path) for path in self._folder.glob("*.journal"))
-        return [_decode(payload) for _, path in lives for payload in _payloads(path)]
+        return [_unpacked(payload) for _, path in lives for payload in _payloads(path)]
 
     def close(self, *, remove: bool) -> None:
         """Unlock; remove the folder when its records are safe in the database."""
@@ -241,7 +279,7 @@ def _payloads(path: Path) -> Iterator[bytes]:
     while generation and at + FRAME.size <= len(whole):
         length, checksum = FRAME.unpack_from(whole, at)
         payload = whole[at + FRAME.size : at + FRAME.size + length]
-        if not length or len(payload) < length or zlib.crc32(payload, generation & 0xFFFFFFFF) != checksum:
+        if not length or len(payload) < length or crc32(payload, generation & 0xFFFFFFFF) != checksum:
             return
         yield payload
         at += FRAME.size + length

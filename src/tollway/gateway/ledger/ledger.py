@@ -5,6 +5,9 @@ import fcntl
 import functools
 import logging
 import os
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,9 +19,11 @@ from tollway.core.receipt import Receipt
 from tollway.gateway.ledger import store
 from tollway.gateway.ledger.hold import Hold
 from tollway.gateway.ledger.journal import Journal
-from tollway.gateway.ledger.lease import Account, Rules
+from tollway.gateway.ledger.lease import NEARLY_EMPTY, Account, Rules
 from tollway.gateway.ledger.leasing import Leasing
+from tollway.gateway.ledger.levels import Drawn, Levels
 from tollway.gateway.ledger.recovery import replay
+from tollway.gateway.ledger.search import Search
 from tollway.gateway.ledger.writer import Writer
 from tollway.ports import Clock, Database
 
@@ -29,7 +34,10 @@ BACKLOG_S = 10.0
 """How long a call waits for books that are too far behind."""
 
 
+HEED_S = 0.5
+"""Between two looks whether another process needs credit that lies idle here."""
 DEFAULT = Rules()
+NO_BUDGETS: tuple[Drawn, ...] = ()
 
 log = logging.getLogger(__name__)
 
@@ -60,12 +68,13 @@ class Ledger:
         self.clock = clock
         self._leasing = Leasing(database, clock, rules)
         self._accounts = self._leasing.accounts
+        self._levels = Levels(self._accounts)
         self._journal: Journal | None = None
         self.writer: Writer
         """There once the ledger has started."""
         self._started = False
         self._lock: int | None = None
-        self._tending: asyncio.Task[None] | None = None
+        self._loops: list[asyncio.Task[None]] = []
         self._swept_at_s = 0.0
 
     async def start(self, *, alone: bool = True) -> None:
@@ -82,8 +91,10 @@ class Ledger:
         self.writer = Writer(self._database, self._journal, self._rules)
         self._started = True
         await self.sweep()
-        self._tending = asyncio.get_running_loop().create_task(self._tend(), name="ledger tend")
-        self._tending.add_done_callback(_complain)
+        for seconds, job in ((self._rules.tend_s, self.tend), (HEED_S, self._leasing.heed)):
+            task = asyncio.get_running_loop().create_task(_repeat(seconds, job), name=f"ledger {job.__name__}")
+            task.add_done_callback(_complain)
+            self._loops.append(task)
 
     # ------------------------------------------------------------ holding
 
@@ -93,7 +104,7 @@ class Ledger:
         return self._rules.sync
 
     def try_hold(self, payer: Payer, ceiling: NanoUsd, call: CallId) -> Hold | None:
-        """Set `ceiling` (0 or more) aside without waiting; None when only `hold` can tell.
+        """Set `ceiling` (0 or more) aside without waiting, on every level or on none; None when only `hold` can tell.
 
         Raises Unavailable when the journal cannot take the record (a full disk).
         """
@@ -104,76 +115,88 @@ class Ledger:
         now_s = self.clock.now_s()
         if now_s > lease.trusted_until_s:
             return None
+        budgets = NO_BUDGETS
+        if payer.levels:
+            covering = self._levels.covering(payer.levels, ceiling, now_s)
+            if covering is None:
+                return None
+            budgets = covering
         hold = Hold(call, ceiling, now_s, (account, lease), self)
-        lease.free -= ceiling
-        lease.held += ceiling
-        lease.used_at_s = now_s
-        if lease.free < ceiling and account.request is None and account.rest >= 4 * ceiling:
-            self._leasing.ask(account, ceiling)
+        if lease.free < ceiling:
+            self._lease_ahead(account, ceiling)
+        if budgets:
+            hold.draw_on(budgets)
+            for each, other in budgets:
+                if other.free < ceiling:
+                    self._lease_ahead(each, ceiling)
         return hold
 
     async def hold(self, payer: Payer, ceiling: NanoUsd, call: CallId) -> Hold:
         """Set `ceiling` aside, leasing more credit when needed.
 
-        Raises CreditsExhausted when the user cannot pay so much, Unavailable when the books cannot be reached.
+        Raises CreditsExhausted when the user cannot pay so much, BudgetExhausted when a level of the payer may not,
+        Unavailable when the books cannot be reached.
         """
         if ceiling < 0:
             raise ValueError("a hold cannot be negative")
-        account = self._leasing.account(payer.user)
-        arrived = account.asked
-        account.waiting += ceiling
-        try:
+        with Search(self._leasing) as search:
             while (hold := self.try_hold(payer, ceiling, call)) is None:
                 await self._catch_up()
-                await self._more(account, ceiling, arrived)
-        finally:
-            account.waiting -= ceiling
+                now_s = self.clock.now_s()
+                accounts = self._levels.accounts(payer, now_s, self._leasing.account)
+                await search.more([(each, ceiling) for each in accounts], now_s)
         return hold
 
     async def extend(self, hold: Hold, amount: NanoUsd) -> bool:
         """Set `amount` more aside for a hold, leasing more credit when needed; False when that cannot be had."""
-        account = hold.account
-        arrived = account.asked
-        account.waiting += amount
         try:
-            while not hold.try_extend(amount):
-                await self._more(account, amount if hold.secure else NanoUsd(hold.amount + amount), arrived)
+            with Search(self._leasing) as search:
+                while not hold.try_extend(amount):
+                    now_s = self.clock.now_s()
+                    await search.more(hold.lacking(amount, now_s), now_s)
         except (CreditsExhausted, Unavailable):
             return False
-        finally:
-            account.waiting -= amount
         return True
 
-    async def _more(self, account: Account, ceiling: NanoUsd, arrived: int) -> None:
-        """Lease more; an answer to a request made after we came is the only one that can say there is not enough."""
-        if account.answered > arrived and account.left < ceiling:
-            raise CreditsExhausted(account.left, ceiling)
-        await asyncio.shield(self._leasing.ask(account, ceiling))
-
     async def learn(self, payer: Payer, ceiling: NanoUsd) -> None:
-        """Find out what the payer has, if this process does not know yet, leasing `ceiling` on the way."""
-        account = self._leasing.account(payer.user)
-        if not account.answered:
-            await asyncio.shield(self._leasing.ask(account, ceiling))
+        """Find out what the payer has, where this process does not know yet, leasing `ceiling` on the way."""
+        accounts = self._levels.accounts(payer, self.clock.now_s(), self._leasing.account)
+        asked = [self._leasing.ask(account, ceiling) for account in accounts if account.answered <= 0]
+        for request in asked:
+            await asyncio.shield(request)
 
     def left(self, payer: Payer) -> NanoUsd:
-        """What the payer could still spend, as known here and now."""
+        """What the payer could still spend, as known here and now: the least over all levels."""
         account = self._accounts.get(payer.user)
-        return account.left if account is not None else NanoUsd(0)
+        if account is None:
+            return NanoUsd(0)
+        if not payer.levels:
+            return account.left
+        return NanoUsd(self._levels.left(payer.levels, self.clock.now_s(), account.left))
+
+    def nearly_empty(self, account: Account) -> None:
+        """A call has ended on an account that is leased from call by call: what it left goes back."""
+        if not account.waiting:
+            self._leasing.give_back_soon(account)
+
+    def _lease_ahead(self, account: Account, ceiling: int) -> None:
+        if account.request is None and account.rest >= NEARLY_EMPTY * ceiling and not account.strict:
+            self._leasing.ask(account, ceiling)
 
     # ------------------------------------------------------------ reading and granting
 
     async def balance(self, user: UserId) -> Balance:
         """The user's exact balance."""
         await self.flush()
-        own, leases = await self._database.read(
-            lambda tx: (store.balances(tx, user), store.open_leases(tx, user)),
-        )
+        now_s = self.clock.now_s()
+        if await self._database.read(functools.partial(store.due, owner=user, now=now_s)):
+            await self._database.write(functools.partial(store.refresh, owner=user, now=now_s))
+        own: Counter[str] = Counter()
+        for pot in await self._database.read(functools.partial(store.pots, owner=user)):
+            own[pot.kind] += pot.balance
         account = self._accounts.get(user)
         held = account.lease.held if account is not None and account.lease is not None else 0
-        parts = [own.get(kind, (0, 0))[1] for kind in store.SOURCES]
-        for lease in leases:
-            parts = [have + back for have, back in zip(parts, lease.refund(lease.unspent), strict=True)]
+        parts = [own[kind] for kind in store.SOURCES]
         rest = held
         for place, have in enumerate(parts):
             used = min(have, rest)
@@ -190,9 +213,9 @@ class Ledger:
         """
         if kind not in store.SOURCES:
             raise BadRequest(f"no such kind of credit: {kind!r}", field="kind")
-        note = (author, reason, reference if reference is not None else store.new_reference())
-        now_s = self.clock.now_s()
-        done = await self._database.write(lambda tx: store.grant(tx, user, amount, kind, now_s, note))
+        named = reference if reference is not None else store.new_reference()
+        gift = store.Grant(user, amount, kind, author, reason, named, self.clock.now_s())
+        done = await self._database.write(lambda tx: store.grant(tx, gift))
         account = self._accounts.get(user)
         if done and account is not None:
             account.rest = max(0, account.rest + amount)
@@ -202,11 +225,11 @@ class Ledger:
         """A receipt that is not in the database yet."""
         return self.writer.pending.get(call) if self._started else None
 
-    async def receipt(self, call: CallId, user: UserId) -> Receipt | None:
-        """The receipt of one of the user's own calls; None while it runs or when there is none."""
+    async def receipt(self, call: CallId, user: UserId | None) -> Receipt | None:
+        """The receipt of one of the user's own calls, of anybody's when None; None while it runs or is not there."""
         pending = self.receipt_pending(call)
         if pending is not None:
-            return pending if pending.user == user else None
+            return pending if user in (None, pending.user) else None
         return await self._database.read(lambda tx: store.receipt(tx, call, user))
 
     # ------------------------------------------------------------ keeping
@@ -224,18 +247,32 @@ class Ledger:
             raise Unavailable("the books cannot be written now") from None
 
     async def sweep(self) -> int:
-        """Expire the leases of processes that stopped renewing them; how many."""
+        """Expire the leases of processes that stopped renewing them, lapse what ran out, begin new cycles.
+
+        How many leases; 0 when another process is at it.
+        """
         self._swept_at_s = now_s = self.clock.now_s()
         process = self._journal.process if self._journal is not None else ""
-        return await self._database.write(functools.partial(store.sweep, process=process, now=now_s))
+        leases, more = 0, True
+        while more:
+            swept = await self._database.write(functools.partial(store.sweep, process=process, now=now_s))
+            leases, more = (leases + swept.leases, swept.more) if swept is not None else (leases, False)
+        return leases
+
+    async def drop_receipts(self, months: int) -> list[str]:
+        """Drop the receipts of months before the last `months` and the present one; which they were."""
+        today = datetime.fromtimestamp(self.clock.now_s(), UTC)
+        year, month = divmod(today.year * 12 + today.month - 1 - months, 12)
+        before = f"{year:04d}{month + 1:02d}"
+        return await self._database.write(functools.partial(store.drop_months, before=before))
 
     async def close(self, within_s: float = CLOSE_S) -> None:
         """Write everything, return all leased credit, remove the journal.
 
         Calls still in flight keep theirs, and when the database is away everything stays: the next start replays it.
         """
-        if self._tending is not None:
-            self._tending.cancel()
+        for loop in self._loops:
+            loop.cancel()
         try:
             async with asyncio.timeout(within_s):
                 await self._settle_up()
@@ -251,18 +288,11 @@ class Ledger:
         await self.flush()
         await self._leasing.return_all()
 
-    async def _tend(self) -> None:
-        while True:
-            await asyncio.sleep(self._rules.tend_s)
-            try:
-                await self.tend()
-            except Unavailable:
-                continue  # the leases' own time limits keep us honest meanwhile
-
     async def tend(self) -> None:
         """What is due now: renew leases in use, return idle ones, sweep those of the dead."""
         self._leasing.return_idle()
         await self._leasing.renew()
+        await self._leasing.close_retired()
         if self.clock.now_s() - self._swept_at_s > self._rules.sweep_s:
             await self.sweep()
 
@@ -275,6 +305,15 @@ class Ledger:
                 await asyncio.wait_for(self.writer.flush(), BACKLOG_S)
             except TimeoutError:
                 raise Unavailable("the books are too far behind to take another call") from None
+
+
+async def _repeat(seconds: float, job: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await job()
+        except Unavailable:
+            continue  # the leases' own time limits keep us honest meanwhile
 
 
 def _complain(task: asyncio.Task[None]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tollway.core.receipt import Reason
 from tollway.gateway.ledger import store
-from tollway.gateway.ledger.journal import DeadJournal, Ended, Held, Record, dead_journals
+from tollway.gateway.ledger.journal import DeadJournal, Ended, Held, Record, dead_journals, ended
 from tollway.ports import Clock, Database
 
 BATCH = 500
@@ -26,18 +26,26 @@ async def replay(database: Database, folder: Path, clock: Clock) -> int:
 
 
 async def _replay(database: Database, dead: DeadJournal, clock: Clock) -> int:
-    ended = terminals(dead.records())
-    for first in range(0, len(ended), BATCH):
-        batch = ended[first : first + BATCH]
-        await database.write(functools.partial(store.settle, calls=batch, doubtful=True))
+    calls = terminals(dead.records())
+    for first in range(0, len(calls), BATCH):
+        batch = calls[first : first + BATCH]
+        await _book(database, batch)
     await database.write(functools.partial(store.bury, process=dead.process, now=clock.now_s()))
-    return len(ended)
+    return len(calls)
+
+
+async def _book(database: Database, calls: Sequence[Ended]) -> None:
+    while True:
+        try:
+            return await database.write(functools.partial(store.settle, calls=calls, doubtful=True))
+        except store.Doubt:  # somebody else has just booked one of them: the next look sees it
+            continue
 
 
 def terminals(records: Sequence[Record]) -> list[Ended]:
     """How each call ended; one that never did expired, free of charge."""
-    ended = {record.receipt.id: record for record in records if isinstance(record, Ended)}
+    found = {record.receipt.id: record for record in records if isinstance(record, Ended)}
     for record in records:
-        if isinstance(record, Held) and record.call not in ended:
-            ended[record.call] = Ended(record.lease, 0, record.receipt(Reason.EXPIRED))
-    return list(ended.values())
+        if isinstance(record, Held) and record.call not in found:
+            found[record.call] = ended((), record.receipt(Reason.EXPIRED))
+    return list(found.values())

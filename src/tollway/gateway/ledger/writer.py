@@ -3,9 +3,11 @@
 import asyncio
 import functools
 import logging
+from collections import Counter
+from collections.abc import Sequence
 
 from tollway.core.errors import Unavailable
-from tollway.core.ids import CallId, LeaseId, UserId
+from tollway.core.ids import CallId, UserId
 from tollway.core.money import NanoUsd
 from tollway.core.receipt import Receipt
 from tollway.gateway.ledger import store
@@ -13,12 +15,14 @@ from tollway.gateway.ledger.journal import Ended, Held, Journal, Segment
 from tollway.gateway.ledger.lease import Lease, Rules
 from tollway.ports import Database
 
-BATCH = 500
+BATCH = 1_000
 MOST = 20_000
 """Ended calls waiting for the database above which no new call may begin."""
 PATIENCE_S = (0.1, 2.0)
 """First and longest wait before a batch is tried again."""
 
+Waiting = tuple[Ended, Sequence[Lease], Segment]
+"""An ended call, the leases it drew on and where it is recorded."""
 log = logging.getLogger(__name__)
 
 
@@ -27,7 +31,7 @@ class Writer:
 
     def __init__(self, database: Database, journal: Journal, rules: Rules) -> None:
         self._database, self._journal, self._rules = database, journal, rules
-        self._queue: list[tuple[Ended, Lease, Segment]] = []
+        self._queue: list[Waiting] = []
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._written = asyncio.Condition()
@@ -45,14 +49,14 @@ class Writer:
         """No new call may begin: the books are too far behind."""
         return len(self._queue) >= MOST or self.broken is not None
 
-    def held(self, call: CallId, user: UserId, amount: NanoUsd, at_s: float, lease: LeaseId) -> Segment:
+    def held(self, call: CallId, user: UserId, amount: NanoUsd, at_s: float) -> Segment:
         """Record a hold. Raises Unavailable when the disk is full, and then there is no hold."""
         try:
-            return self._journal.append(Held(call, user, amount, at_s, lease))
+            return self._journal.append(Held(call, user, amount, at_s))
         except OSError as error:
             raise Unavailable(f"the journal takes no more records: {error.strerror}") from error
 
-    def ended(self, ended: Ended, lease: Lease, held_in: Segment) -> None:
+    def ended(self, ended: Ended, leases: Sequence[Lease], held_in: Segment) -> None:
         """Record how a call ended, and see that the database learns of it."""
         try:
             segment = self._journal.append(ended)
@@ -60,7 +64,9 @@ class Writer:
         except OSError as error:  # what was delivered is owed, so it goes on to the database without a record
             log.error("the journal takes no more records: %s", error.strerror)
             segment = held_in
-        self._queue.append((ended, lease, segment))
+        for lease in leases:
+            lease.unwritten += 1
+        self._queue.append((ended, leases, segment))
         self.pending[ended.receipt.id] = ended.receipt
         self._put += 1
         if self._rules.sync:
@@ -108,7 +114,7 @@ class Writer:
             if self._timed:
                 self._loop.call_later(self._rules.flush_s, self._wake.set)
 
-    async def _write(self, batch: list[tuple[Ended, Lease, Segment]]) -> None:
+    async def _write(self, batch: list[Waiting]) -> None:
         calls = [ended for ended, _, _ in batch]
         wait_s, longest_s = PATIENCE_S
         while True:
@@ -126,12 +132,16 @@ class Writer:
         self._doubtful = False
         await self._forget(batch)
 
-    async def _forget(self, batch: list[tuple[Ended, Lease, Segment]]) -> None:
+    async def _forget(self, batch: list[Waiting]) -> None:
         del self._queue[: len(batch)]
-        for ended, lease, segment in batch:
+        recorded: Counter[Segment] = Counter()
+        for ended, leases, segment in batch:
             self.pending.pop(ended.receipt.id, None)
-            lease.unwritten -= 1
-            self._journal.done(segment)
+            for lease in leases:
+                lease.unwritten -= 1
+            recorded[segment] += 1
+        for segment, records in recorded.items():
+            self._journal.done(segment, records)
         self._done += len(batch)
         async with self._written:
             self._written.notify_all()

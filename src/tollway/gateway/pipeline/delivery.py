@@ -11,7 +11,7 @@ from tollway.core.money import credits_of
 from tollway.core.receipt import Attempt, Reason
 from tollway.core.stream import Completed, Cut, Failed
 from tollway.gateway.dialect import Voice
-from tollway.gateway.ledger.ledger import Hold, Ledger
+from tollway.gateway.ledger.hold import Hold, Ledger
 from tollway.gateway.limits.rate import Slot
 from tollway.gateway.pipeline.call import Call
 from tollway.gateway.pipeline.head import JSON, Lines, head_lines, listed, stream_type

@@ -9,7 +9,7 @@ import msgspec
 from tollway.core.errors import Fault, ModelNotFound, TollwayError, Unsupported
 from tollway.core.model import Model
 from tollway.gateway.catalog import Catalog
-from tollway.gateway.ledger.ledger import Ledger
+from tollway.gateway.ledger.hold import Ledger
 from tollway.gateway.limits.rate import RateLimiter
 from tollway.gateway.pipeline.call import Call
 from tollway.gateway.pipeline.delivery import Delivery

@@ -3,7 +3,7 @@
 from tollway.core.money import NanoUsd
 from tollway.core.receipt import Attempt, Reason, Receipt
 from tollway.core.usage import Usage, UsageSource
-from tollway.gateway.ledger.ledger import Hold
+from tollway.gateway.ledger.hold import Hold
 from tollway.gateway.metering.cost import Bill, cost
 from tollway.gateway.metering.tokens import TextTally
 from tollway.gateway.pipeline.call import Call

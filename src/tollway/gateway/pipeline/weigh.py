@@ -9,7 +9,7 @@ from tollway.core.chat import ChatRequest, Effort
 from tollway.core.errors import BadRequest, CreditsExhausted
 from tollway.core.model import Model
 from tollway.core.money import NanoUsd
-from tollway.gateway.ledger.ledger import Hold, Ledger
+from tollway.gateway.ledger.hold import Hold, Ledger
 from tollway.gateway.metering.ceiling import (
     MIN_OUTPUT,
     TOOL_CALLS_UNSTATED,
