@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,8 @@ from tollway.gateway.refusals import refusal_of, screen_of
 from tollway.kit.http1.server import Listen, bind, serve
 from tollway.settings import Settings
 
+SWITCH_S = 0.001
+"""How long the thread that writes the books may keep the interpreter while calls wait for it."""
 GC_EVERY = 50_000
 """Allocations between two looks of the garbage collector: what was there at the start is never looked at again."""
 
@@ -55,6 +58,7 @@ async def _serve(settings: Settings) -> int:
         first = await first_run(hub.database, hub.ledger, settings.data_dir, url, hub.newcomers())
         drain = await _listen(hub, sock)
         print(welcome(first) if first else f"Tollway answers at {url}", flush=True)  # noqa: T201
+        sys.setswitchinterval(SWITCH_S)
         gc.collect()
         gc.freeze()
         gc.set_threshold(GC_EVERY)
