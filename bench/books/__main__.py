@@ -12,7 +12,7 @@ from bench.books.report import report
 from bench.books.run import Plan, run
 from bench.books.torment import Dose
 
-FULL, SHORT = 20_000, 480
+FULL, SHORT = 20_000, 420
 FULL_DOSE = Dose(kill=32, stop=11, lose=4, end=3, database=6)
 SHORT_DOSE = Dose(kill=4, stop=2, lose=1, end=1, database=1)
 

@@ -8,6 +8,21 @@ from bench.books.storage import Reader
 from bench.books.story import Tokens
 
 HUB = "hub"
+AT_THE_END = (
+    (
+        "account {0} of {1} ({2}) is overdrawn: {3}",
+        "SELECT id, owner, kind, balance FROM accounts WHERE owner <> 'hub' AND balance < 0",
+    ),
+    ("all accounts together hold {0}", "SELECT SUM(balance) FROM accounts HAVING SUM(balance) <> 0"),
+    (
+        "account {0} of {1} says {2}, its postings {3}",
+        "SELECT a.id, a.owner, a.balance, COALESCE(SUM(p.amount), 0) FROM accounts a LEFT JOIN postings p"
+        " ON p.account_id = a.id GROUP BY a.id, a.owner, a.balance HAVING a.balance <> COALESCE(SUM(p.amount), 0)",
+    ),
+    ("the purse of {0} still has {1} reserved", "SELECT owner, reserved FROM purses WHERE reserved <> 0"),
+    ("lease {0} of {1} is still open", "SELECT id, owner FROM leases"),
+)
+"""(what is wrong, the rows for which it is)."""
 
 
 class Receipt(NamedTuple):
@@ -70,8 +85,10 @@ class Books(NamedTuple):
     """Balance by owner and kind."""
     entries: dict[int, tuple[str, str, str]]
     """(kind, ref, reason) by number."""
-    posted: dict[str, dict[str, int]]
-    """Sum of postings by kind of entry and owner; the hub's by kind of account."""
+    used: dict[str, tuple[int, ...]]
+    """Calls, charge, cost, input and output tokens of each user, as the daily usage has them."""
+    splits: dict[str, int]
+    """Nano-dollars in all of each call that several pots paid for."""
     leftovers: list[str]
     """What should be gone or zero and is not."""
 
@@ -79,56 +96,48 @@ class Books(NamedTuple):
 def read_books(reader: Reader) -> Books:
     """The books of a stopped hub."""
     tables = reader.tables()
-    rows = [row for name in tables if name.startswith("receipts") for row in _receipts(reader, name, tables)]
+    rows = [row for name in tables if name.startswith("receipts_") for row in _receipts(reader, name)]
     count: dict[str, int] = defaultdict(int)
     for row in rows:
         count[row.id] += 1
     pots: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for owner, kind, balance in reader.run("SELECT owner, kind, balance FROM accounts"):
         pots[owner][kind] += balance
-    posted: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for kind, owner, account, amount in reader.run(
-        "SELECT e.kind, a.owner, a.kind, SUM(p.amount) FROM postings p JOIN entries e ON e.id = p.entry_id"
-        " JOIN accounts a ON a.id = p.account_id GROUP BY e.kind, a.owner, a.kind"
-    ):
-        posted[kind][f"{HUB}:{account}" if owner == HUB else owner] += int(amount)
     entries = {
         number: (kind, ref, reason)
         for number, kind, ref, reason in reader.run("SELECT id, kind, ref, reason FROM entries")
     }
-    return Books(rows, [call for call, many in count.items() if many > 1], pots, entries, posted, _left(reader, tables))
+    return Books(
+        rows, [call for call, many in count.items() if many > 1], pots, entries, _used(reader), _splits(reader, tables),
+        _left(reader),
+    )  # fmt: skip
 
 
-def _receipts(reader: Reader, table: str, tables: list[str]) -> list[Receipt]:
-    number = "entry_id" if "purses" in tables else "0"
-    sql = f"SELECT call_id, user_id, at, charge, cost, reason, {number}, body FROM {table}"
+def _used(reader: Reader) -> dict[str, tuple[int, ...]]:
+    rows = reader.run(
+        "SELECT user_id, SUM(requests), SUM(charge), SUM(cost), SUM(input_tokens), SUM(output_tokens)"
+        " FROM usage_daily GROUP BY user_id"
+    )
+    return {str(user): tuple(map(int, sums)) for user, *sums in rows}
+
+
+def _splits(reader: Reader, tables: list[str]) -> dict[str, int]:
+    found: dict[str, int] = defaultdict(int)
+    for name in tables:
+        if name.startswith("splits_"):
+            for call, amount in reader.run(f"SELECT call_id, SUM(amount) FROM {name} GROUP BY call_id"):
+                found[str(call)] += int(amount)
+    return found
+
+
+def _receipts(reader: Reader, table: str) -> list[Receipt]:
+    sql = f"SELECT call_id, user_id, at, charge, cost, reason, entry_id, body FROM {table}"
     return [
-        Receipt(call, user, at, charge, cost, reason, entry or 0, json.loads(body))
+        Receipt(call, user, at, charge, cost, reason, entry, json.loads(body))
         for call, user, at, charge, cost, reason, entry, body in reader.run(sql)
     ]
 
 
-def _left(reader: Reader, tables: list[str]) -> list[str]:
+def _left(reader: Reader) -> list[str]:
     """What the books themselves must fulfil when nothing runs any more."""
-    checks = [
-        ("account {0} of {1} ({2}) is overdrawn: {3}",
-         "SELECT id, owner, kind, balance FROM accounts WHERE owner <> 'hub' AND balance < 0"),
-        ("all accounts together hold {0}", "SELECT SUM(balance) FROM accounts HAVING SUM(balance) <> 0"),
-        ("account {0} of {1} says {2}, its postings {3}",
-         "SELECT a.id, a.owner, a.balance, COALESCE(SUM(p.amount), 0) FROM accounts a LEFT JOIN postings p"
-         " ON p.account_id = a.id GROUP BY a.id, a.owner, a.balance HAVING a.balance <> COALESCE(SUM(p.amount), 0)"),
-    ]  # fmt: skip
-    if "purses" in tables:
-        checks.append(
-            ("the purse of {0} still has {1} reserved", "SELECT owner, reserved FROM purses WHERE reserved <> 0")
-        )
-        checks.append(("lease {0} of {1} is still open", "SELECT id, owner FROM leases"))
-    else:
-        checks.append(("lease {0} is still open", "SELECT id FROM leases WHERE state = 'open'"))
-        checks.append(
-            (
-                "the lease account of {0} holds {1}",
-                "SELECT owner, balance FROM accounts WHERE kind = 'lease' AND balance <> 0",
-            )
-        )
-    return [words.format(*row) for words, sql in checks for row in reader.run(sql)]
+    return [words.format(*row) for words, sql in AT_THE_END for row in reader.run(sql)]

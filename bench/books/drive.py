@@ -1,6 +1,7 @@
 """Makes the story's calls, so many at a time, whatever becomes of the gateways meanwhile."""
 
 import asyncio
+import sys
 import time
 from collections.abc import Iterator
 
@@ -12,6 +13,7 @@ from bench.books.torment import Tormentor
 
 WAIT_S = 60.0
 """How long a call waits for any gateway to take connections."""
+SAY_EVERY = 2_000
 BACK_OFF_S = 1.0
 """What a caller waits after he was told to come back later."""
 
@@ -41,6 +43,8 @@ class Driver:
                 raise self._tormentor.failure
             self._begun += 1
             self._tormentor.begun(self._begun)
+            if self._begun % SAY_EVERY == 0:
+                print(f"  … {self._begun:,} calls begun; {dict(self._tormentor.done)}", file=sys.stderr, flush=True)
             await self._make(call)
 
     async def _make(self, call: Call) -> None:

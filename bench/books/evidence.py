@@ -12,6 +12,8 @@ LOST_S = 1.2
 """A call may be lost with its host when it ended at most so long before: a flush interval and the time of a write."""
 AFTER_S = 15.0
 """A gateway may be busy with a call for so long after its caller has left."""
+SHAKEN_S = 6.0
+"""For so long after a blow a gateway may have to say that it cannot serve."""
 NOTICE_S = 0.3
 """How long a caller may take to notice that a gateway is gone."""
 
@@ -26,8 +28,8 @@ class Case:
         """How its gateway's life ended while the call may have been open: `killed`, `lost`, `ended`, or nothing."""
         self.disturbed = False
         """Its gateway was stopped, or the database away, while the call was open."""
-        self.blocked = False
-        """Some gateway was stopped, maybe in the middle of a transaction that others must wait for."""
+        self.shaken = False
+        """A gateway was stopped or killed, or the database away, a moment ago: others may have had to wait for it."""
         self.late = False
         """Its lease had been taken away before it was settled."""
         self.losable = False
@@ -69,6 +71,8 @@ class Evidence:
         begun = [line["began"] for line in outcome.attempts if "began" in line]
         self.unfinished = len(begun) - sum(map(len, attempts.values()))
         """Attempts without an end in the provider's account: it is then not to be trusted."""
+        deaths = [(life.ended_at, life.ended_at) for life in outcome.lives]
+        self._blows = [*outcome.outages, *deaths, *((since, to) for _, _, since, to in outcome.pauses)]
         self._lives = {(life.hub, life.number): life for life in outcome.lives}
         self.cases = [self._case(seen, attempts[seen.number]) for seen in outcome.seen]
         self.strays = self._match(books.receipts)
@@ -84,7 +88,7 @@ class Evidence:
         case.losable = life.how == "lost" and life.ended_at <= open_until + LOST_S - NOTICE_S
         own = [(since, to) for hub, number, since, to in self.outcome.pauses if (hub, number) == (seen.hub, seen.life)]
         case.disturbed = _overlaps(seen, [*own, *self.outcome.outages])
-        case.blocked = _overlaps(seen, [(since, to) for _, _, since, to in self.outcome.pauses])
+        case.shaken = _overlaps(seen, self._blows, SHAKEN_S)
         return case
 
     def _match(self, receipts: list[Receipt]) -> list[Receipt]:
@@ -127,5 +131,5 @@ class Evidence:
         return strays
 
 
-def _overlaps(seen: Seen, spans: list[tuple[float, float]]) -> bool:
-    return any(since <= seen.ended_at + 1.0 and to >= seen.sent_at - 1.0 for since, to in spans)
+def _overlaps(seen: Seen, spans: list[tuple[float, float]], after_s: float = 1.0) -> bool:
+    return any(since <= seen.ended_at + 1.0 and to >= seen.sent_at - after_s for since, to in spans)

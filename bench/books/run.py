@@ -17,7 +17,7 @@ from bench.books.torment import Dose, Tormentor, schedule
 from bench.books.watch import Watch
 
 LEASE_S, SWEEP_S = 3.0, 1.0
-SETTLE_S = 15.0
+SETTLE_S = 12.0
 """How long after the last call the leases of the dead may take to end."""
 
 
@@ -133,8 +133,7 @@ async def _settle(hubs: list[Gateway], storage: Storage) -> int:
 
 def open_leases(reader: Reader) -> list[str]:
     """The process of each open lease."""
-    old = "" if "purses" in reader.tables() else " WHERE state = 'open'"
-    return [str(process) for (process,) in reader.run("SELECT process FROM leases" + old)]
+    return [str(process) for (process,) in reader.run("SELECT process FROM leases")]
 
 
 def run(plan: Plan, judge: Any) -> Any:
