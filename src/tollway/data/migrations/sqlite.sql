@@ -81,5 +81,6 @@ CREATE INDEX leases_by_expiry ON leases (expires_at);
 CREATE INDEX allowances_by_end ON allowances (cycle_end);
 CREATE INDEX refunds_by_call ON refunds (call_id);
 CREATE INDEX postings_by_account ON postings (account_id);
+CREATE INDEX pots_by_owner ON accounts (owner) WHERE balance > 0;
 CREATE INDEX expiring_pots ON accounts (expires_at) WHERE expires_at IS NOT NULL AND balance > 0;
 CREATE UNIQUE INDEX one_per_reference ON entries (kind, ref) WHERE kind IN ('grant', 'refund');

@@ -84,9 +84,9 @@ CALLS: tuple[tuple[str, str], ...] = (
     ),
     (
         "entry {0} ({1}) settles calls of {2}, and not one receipt names it",
-        "SELECT e.id, e.kind, e.ref FROM entries e WHERE e.kind IN ('settle', 'late')"
-        " AND NOT EXISTS (SELECT 1 FROM closed_months c WHERE e.ref LIKE c.month || '/%')"
-        " AND NOT EXISTS (SELECT 1 FROM receipts r WHERE r.entry_id = e.id)",
+        "SELECT e.id, e.kind, e.ref FROM entries e LEFT JOIN (SELECT DISTINCT entry_id FROM receipts) r"
+        " ON r.entry_id = e.id WHERE e.kind IN ('settle', 'late') AND r.entry_id IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM closed_months c WHERE e.ref LIKE c.month || '/%')",
     ),
     (
         "call {0} of {1} was charged {2}, and its pots are said to have paid {3}",

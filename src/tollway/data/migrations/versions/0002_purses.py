@@ -53,6 +53,7 @@ TABLES = (
     "CREATE TABLE refunds (entry_id BIGINT PRIMARY KEY, call_id TEXT NOT NULL, amount BIGINT NOT NULL)",
     "CREATE INDEX refunds_by_call ON refunds (call_id)",
     "CREATE INDEX postings_by_account ON postings (account_id)",
+    "CREATE INDEX pots_by_owner ON accounts (owner) WHERE balance > 0",
     "CREATE INDEX expiring_pots ON accounts (expires_at) WHERE expires_at IS NOT NULL AND balance > 0",
     "CREATE UNIQUE INDEX one_per_reference ON entries (kind, ref) WHERE kind IN ('grant', 'refund')",
 )

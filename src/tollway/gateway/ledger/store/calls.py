@@ -32,11 +32,11 @@ def settle(tx: Transaction, calls: Sequence[Ended], *, doubtful: bool = False) -
     covered = None
     if doubtful:
         calls = _unknown(tx, calls)
-        covered = _cover(tx, calls)
+        owners, covered = _cover(tx, calls)
     else:
-        _spend(tx, calls)
+        owners = _spend(tx, calls)
     if calls:
-        counter = _Counter(tx, calls, covered)
+        counter = _Counter(tx, owners, covered)
         for call in calls:
             counter.take(call)
         write(tx, counter.batches())
@@ -45,10 +45,8 @@ def settle(tx: Transaction, calls: Sequence[Ended], *, doubtful: bool = False) -
 class _Counter:
     """Where calls are paid: their owners' pots, and the batches that remember what came out of which."""
 
-    def __init__(self, tx: Transaction, calls: Sequence[Ended], covered: Covered | None) -> None:
+    def __init__(self, tx: Transaction, owners: set[str], covered: Covered | None) -> None:
         self._tx, self._covered = tx, covered
-        owners = {draw[0] for call in calls if call.receipt.charge_nano_usd for draw in call.draws}
-        owners.update(call.receipt.user for call in calls if call.receipt.charge_nano_usd)
         owned = pots_of(tx, owners)
         self._tills = {owner: Till(owned.get(owner, [])) for owner in owners}
         self._batches: dict[str, Batch] = {}
@@ -123,8 +121,8 @@ class _Counter:
                 self._owed.append((batch, owner, charge))
 
 
-def _spend(tx: Transaction, calls: Sequence[Ended]) -> None:
-    """Consume the leases the calls draw from, all of them or none. Raises Doubt when one does not suffice."""
+def _spend(tx: Transaction, calls: Sequence[Ended]) -> set[str]:
+    """Consume the leases the calls draw from; whose they are. Raises Doubt when one of them does not suffice."""
     spent: Counter[Draw] = Counter()
     for call in calls:
         charge = call.receipt.charge_nano_usd
@@ -135,6 +133,7 @@ def _spend(tx: Transaction, calls: Sequence[Ended]) -> None:
                 spent[draw] += charge
     if not _consume(tx, spent):
         raise Doubt
+    return {owner for owner, _, _ in spent}
 
 
 def _consume(tx: Transaction, spent: Counter[Draw]) -> bool:
@@ -157,11 +156,12 @@ def _consume(tx: Transaction, spent: Counter[Draw]) -> bool:
     return tx.many(more, of_leases) == len(of_leases)
 
 
-def _cover(tx: Transaction, calls: Sequence[Ended]) -> Covered:
-    """Consume the leases that are still ours, call by call as far as each goes; what they cover."""
+def _cover(tx: Transaction, calls: Sequence[Ended]) -> tuple[set[str], Covered]:
+    """Consume the leases that are still ours, call by call as far as each goes; who pays, and what they cover."""
     owing = [call for call in calls if call.receipt.charge_nano_usd]
     draws = {draw for call in owing for draw in call.draws}
-    lock_all(tx, {owner for owner, _, _ in draws} | {call.receipt.user for call in owing})
+    owners = {owner for owner, _, _ in draws} | {str(call.receipt.user) for call in owing}
+    lock_all(tx, owners)
     left: dict[Draw, int] = {}
     for draw in draws:
         room = "SELECT taken - spent FROM leases WHERE id = :id AND fence = :fence AND owner = :owner"
@@ -178,7 +178,7 @@ def _cover(tx: Transaction, calls: Sequence[Ended]) -> Covered:
                 covered.add((call.receipt.id, draw[0]))
     if not _consume(tx, spent):
         raise Doubt
-    return covered
+    return owners, covered
 
 
 def _unknown(tx: Transaction, calls: Sequence[Ended]) -> list[Ended]:
