@@ -28,6 +28,10 @@ class Rules(NamedTuple):
     """A lease that is not renewed for so long may be taken away by anybody."""
     sweep_s: float = 30.0
     """Between two looks for leases nobody renews."""
+    patience_s: float = 2.0
+    """How long a call waits for other processes to give back what lies idle there."""
+    heed_s: float = 0.5
+    """Between two looks whether another process needs what lies idle here."""
 
     @property
     def trust_s(self) -> float:

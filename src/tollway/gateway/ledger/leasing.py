@@ -98,7 +98,7 @@ class Leasing:
             account = self.accounts.get(owner)
             if account is not None and account.lease is not None:
                 account.called_back_until_s = now_s + CALLED_BACK_S
-                if not account.waiting and account.lease.free:
+                if account.lease.free:
                     self.give_back(account)
 
     def return_idle(self) -> None:

@@ -34,8 +34,6 @@ BACKLOG_S = 10.0
 """How long a call waits for books that are too far behind."""
 
 
-HEED_S = 0.5
-"""Between two looks whether another process needs credit that lies idle here."""
 DEFAULT = Rules()
 NO_BUDGETS: tuple[Drawn, ...] = ()
 
@@ -91,7 +89,7 @@ class Ledger:
         self.writer = Writer(self._database, self._journal, self._rules)
         self._started = True
         await self.sweep()
-        for seconds, job in ((self._rules.tend_s, self.tend), (HEED_S, self._leasing.heed)):
+        for seconds, job in ((self._rules.tend_s, self.tend), (self._rules.heed_s, self._leasing.heed)):
             task = asyncio.get_running_loop().create_task(_repeat(seconds, job), name=f"ledger {job.__name__}")
             task.add_done_callback(_complain)
             self._loops.append(task)
@@ -139,7 +137,7 @@ class Ledger:
         """
         if ceiling < 0:
             raise ValueError("a hold cannot be negative")
-        with Search(self._leasing) as search:
+        with Search(self._leasing, self._rules.patience_s) as search:
             while (hold := self.try_hold(payer, ceiling, call)) is None:
                 await self._catch_up()
                 now_s = self.clock.now_s()
@@ -150,7 +148,7 @@ class Ledger:
     async def extend(self, hold: Hold, amount: NanoUsd) -> bool:
         """Set `amount` more aside for a hold, leasing more credit when needed; False when that cannot be had."""
         try:
-            with Search(self._leasing) as search:
+            with Search(self._leasing, self._rules.patience_s) as search:
                 while not hold.try_extend(amount):
                     now_s = self.clock.now_s()
                     await search.more(hold.lacking(amount, now_s), now_s)

@@ -9,16 +9,15 @@ from tollway.core.money import NanoUsd
 from tollway.gateway.ledger.lease import Account
 from tollway.gateway.ledger.leasing import Leasing
 
-PATIENCE_S = 2.0
-"""How long a call waits for other processes to give back what lies idle there."""
-PAUSE_S = 0.2
+PAUSES = 10
+"""How often a call looks whether other processes have given something back, while its patience lasts."""
 
 
 class Search:
     """While it goes on, the owners' accounts know that somebody waits, and for how much."""
 
-    def __init__(self, leasing: Leasing) -> None:
-        self._leasing = leasing
+    def __init__(self, leasing: Leasing, patience_s: float) -> None:
+        self._leasing, self._patience_s = leasing, patience_s
         self._arrived: dict[Account, tuple[int, NanoUsd]] = {}
         """The last request made before we came, and how much we wait for."""
         self._until_s: float | None = None
@@ -53,10 +52,11 @@ class Search:
         """Give other processes the time to return what lies idle with them, if that would be enough."""
         loop_s = asyncio.get_running_loop().time()
         if self._until_s is None:
-            self._until_s = loop_s + PATIENCE_S
+            self._until_s = loop_s + self._patience_s
         if account.left + account.elsewhere < need or loop_s >= self._until_s:
             raise _refusal(account, need, now_s)
-        await asyncio.sleep(PAUSE_S)
+        self._leasing.give_back(account)  # what is too little here may, together with theirs, be enough for one of us
+        await asyncio.sleep(self._patience_s / PAUSES)
 
 
 def _refusal(account: Account, need: NanoUsd, now_s: float) -> CreditsExhausted:
