@@ -1,4 +1,4 @@
-"""A desk on each database in turn."""
+"""A desk, or three that race each other, on each database in turn."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,3 +15,13 @@ async def desk(database_url: str, tmp_path: Path) -> AsyncIterator[Desk]:
     await database.migrate()
     yield Desk(database)
     await database.close()
+
+
+@pytest.fixture
+async def three(database_url: str, tmp_path: Path) -> AsyncIterator[list[Desk]]:
+    """Three processes' worth of connections to one database."""
+    databases = [sql.open(database_url, tmp_path) for _ in range(3)]
+    await databases[0].migrate()
+    yield [Desk(database) for database in databases]
+    for database in databases:
+        await database.close()

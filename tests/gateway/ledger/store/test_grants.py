@@ -8,8 +8,10 @@ from tests.gateway.ledger.store.desk import ANN, BOB, DAY_S, NOW_S, TTL_S, Desk,
 from tollway.core.errors import BadRequest, NotFound
 
 
-async def test_a_grant_is_made_once_for_its_reference_however_many_ask_at_once(desk: Desk) -> None:
-    made = await asyncio.gather(*(desk.grant(100, ref="voucher:1", owner=owner) for owner in (ANN, BOB) * 5))
+async def test_a_grant_is_made_once_for_its_reference_however_many_ask_at_once(three: list[Desk]) -> None:
+    desk = three[0]
+    owners = enumerate((ANN, BOB) * 6)
+    made = await asyncio.gather(*(three[n % 3].grant(100, ref="voucher:1", owner=owner) for n, owner in owners))
     assert made.count(True) == 1
     assert await desk.left() + await desk.left(BOB) == 100
     assert await desk.differences() == []
@@ -80,11 +82,18 @@ async def test_no_more_is_given_back_than_was_charged(desk: Desk) -> None:
     assert await desk.left() == 100
 
 
-async def test_a_refund_is_made_once_for_its_reference_however_many_ask_at_once(desk: Desk) -> None:
+async def test_a_refund_is_made_once_for_its_reference_however_many_ask_at_once(three: list[Desk]) -> None:
+    desk = three[0]
     await desk.grant(100)
     call = ended((await desk.lease(100),), 60)
     await desk.settle(call)
-    assert sorted(await asyncio.gather(*(desk.refund(call, 20, ref="case 1") for _ in range(5)))) == [0, 0, 0, 0, 20]
+    assert sorted(await asyncio.gather(*(three[n % 3].refund(call, 20, ref="case 1") for n in range(5)))) == [
+        0,
+        0,
+        0,
+        0,
+        20,
+    ]
     assert await desk.left() == 60
     assert await desk.entries("refund") == [("case 1", "test", "sorry")]
     assert await desk.differences() == []

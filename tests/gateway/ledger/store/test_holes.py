@@ -1,25 +1,12 @@
 """The holes through which other relays lose money (relay.md 8.8), each of them closed."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from tests.gateway.ledger.store.desk import ANN, TTL_S, Desk, ended
-from tollway.backends import sql
 from tollway.gateway.ledger import store
 from tollway.ports import Transaction
-
-
-@pytest.fixture
-async def three(database_url: str, tmp_path: Path) -> AsyncIterator[list[Desk]]:
-    """Three processes' worth of connections to one database."""
-    databases = [sql.open(database_url, tmp_path) for _ in range(3)]
-    await databases[0].migrate()
-    yield [Desk(database) for database in databases]
-    for database in databases:
-        await database.close()
 
 
 async def test_check_then_subtract_parallel_callers_of_many_processes_never_overdraw(three: list[Desk]) -> None:

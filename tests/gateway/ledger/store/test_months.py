@@ -67,21 +67,21 @@ async def test_a_refund_of_a_dropped_call_stays_in_the_books(desk: Desk) -> None
     assert await desk.differences() == []
 
 
-async def test_months_are_made_while_others_settle(desk: Desk) -> None:
-    await desk.grant(10_000)
-    leases = [await desk.lease(100, process=f"p{n}") for n in range(10)]
-    await asyncio.gather(
-        *(desk.settle(ended((lease,), 5, at_s=NOW_S + n % 3 * MONTH_S)) for n, lease in enumerate(leases))
-    )
-    assert await desk.database.read(store.months) == ["202701", "202612", "202611"]
-    assert await desk.left() == 10_000 - 50
-    assert await desk.differences() == []
+async def test_processes_that_need_a_new_month_at_once_make_it_once(three: list[Desk]) -> None:
+    await three[0].grant(10_000)
+    leases = [await three[0].lease(100, process=f"p{n}") for n in range(12)]
+    calls = [ended((lease,), 5, at_s=NOW_S + n % 4 * MONTH_S) for n, lease in enumerate(leases)]
+    await asyncio.gather(*(three[n % 3].settle(call) for n, call in enumerate(calls)))
+    assert await three[0].database.read(store.months) == ["202702", "202701", "202612", "202611"]
+    assert await three[0].left() == 10_000 - 60
+    assert await three[0].differences() == []
 
 
-async def test_months_are_dropped_while_others_settle(desk: Desk) -> None:
-    (lease, _) = await three_months(desk)
+async def test_months_are_dropped_while_other_processes_settle(three: list[Desk]) -> None:
+    (lease, _) = await three_months(three[0])
     calls = [ended((lease,), 1, at_s=NOW_S - n % 2 * MONTH_S) for n in range(20)]
-    dropping = desk.do(lambda tx: store.drop_months(tx, "202611"))
-    await asyncio.gather(*map(desk.settle, calls[:10]), dropping, *map(desk.settle, calls[10:]))
-    assert await desk.database.read(store.months) == ["202611"]
-    assert await desk.differences() == []
+    dropping = three[0].do(lambda tx: store.drop_months(tx, "202611"))
+    settling = [three[1 + n % 2].settle(call) for n, call in enumerate(calls)]
+    await asyncio.gather(*settling[:10], dropping, *settling[10:])
+    assert await three[0].database.read(store.months) == ["202611"]
+    assert await three[0].differences() == []

@@ -35,16 +35,17 @@ async def test_our_own_leases_and_renewed_ones_are_left_alone(desk: Desk) -> Non
     assert await desk.reserved() == 200
 
 
-async def test_of_two_that_sweep_at_once_one_does_and_the_other_lets_it(desk: Desk) -> None:
-    await desk.grant(1_000)
+async def test_of_those_that_sweep_at_once_one_does_and_the_others_let_it(three: list[Desk]) -> None:
+    await three[0].grant(1_000)
     for _ in range(5):
-        await desk.lease(100, process="dead")
-    desk.now_s += TTL_S + 1
-    both = await asyncio.gather(*(desk.sweep(f"sweeper {n}") for n in range(4)))
-    done = [one for one in both if one is not None]
+        await three[0].lease(100, process="dead")
+    for desk in three:
+        desk.now_s += TTL_S + 1
+    all_three = await asyncio.gather(*(desk.sweep(f"sweeper {n}") for n, desk in enumerate(three)))
+    done = [one for one in all_three if one is not None]
     assert done == [store.Swept(5, 500, 0, False)]
-    assert len(await desk.entries("expire")) == 5
-    assert await desk.differences() == []
+    assert len(await three[0].entries("expire")) == 5
+    assert await three[0].differences() == []
 
 
 async def test_a_sweeper_that_died_is_followed_by_another_after_its_turn(desk: Desk) -> None:
@@ -55,12 +56,14 @@ async def test_a_sweeper_that_died_is_followed_by_another_after_its_turn(desk: D
     assert await desk.sweep("second") is not None
 
 
-async def test_a_sweep_and_the_settling_of_the_same_lease_agree_on_who_was_first(desk: Desk) -> None:
+async def test_a_sweep_and_the_settling_of_the_same_lease_agree_on_who_was_first(three: list[Desk]) -> None:
+    desk, other, sweeper = three
     await desk.grant(10_000)
     leases = [await desk.lease(100, process="slow") for _ in range(20)]
     calls = [ended((lease,), 60) for lease in leases]
-    desk.now_s += TTL_S + 1
-    await asyncio.gather(*(desk.settle(call) for call in calls[:10]), desk.sweep(), *map(desk.settle, calls[10:]))
+    sweeper.now_s += TTL_S + 1
+    settling = [(desk, other)[n % 2].settle(call) for n, call in enumerate(calls)]
+    await asyncio.gather(*settling[:10], sweeper.sweep(), *settling[10:])
     assert (await desk.left(), await desk.reserved()) == (10_000 - 20 * 60, 0)
     assert await desk.differences() == []
 
