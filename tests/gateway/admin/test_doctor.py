@@ -228,3 +228,29 @@ async def test_a_provider_that_hangs_up_is_an_error():
 
 async def test_echo_is_always_well():
     assert await Prober(Client(), PROVIDERS, Catalog.load())(ECHO) == ""
+
+
+async def test_a_postgresql_tells_its_version_and_its_room(postgresql_url, tmp_path):
+    server = sql.open(postgresql_url, tmp_path)
+    schema, state = await doctor.database(server, postgresql_url)
+    assert (schema.level, state.level) == (Level.OK, Level.OK)
+    assert "connections in use" in state.message
+    await server.close()
+
+
+async def test_why_a_postgresql_cannot_be_reached_is_told(tmp_path):
+    server = sql.open("postgresql://nobody:s3cret@127.0.0.1:1/none", tmp_path)
+    (finding,) = await doctor.database(server, "postgresql://…")
+    assert finding.level is Level.ERROR
+    assert "Connection refused" in finding.message
+    assert "s3cret" not in str(finding)
+    await server.close()
+
+
+def test_a_postgresql_that_will_not_do_is_told_with_what_would():
+    well = doctor.ServerState("18.4", 180_004, "UTF8", True, 97, 10)
+    assert [finding.level for finding in doctor.server(well)] == [Level.OK]
+    unwell = doctor.ServerState("13.2 (Debian)", 130_002, "SQL_ASCII", False, 97, 96)
+    found = doctor.server(unwell)
+    assert [finding.level for finding in found] == [Level.WARN, Level.ERROR, Level.ERROR, Level.WARN]
+    assert all(finding.remedy for finding in found)
