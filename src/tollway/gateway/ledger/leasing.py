@@ -19,6 +19,10 @@ CALLED_BACK_S = 10.0
 CALL_S = 5.0
 """A call for credit older than this is not heeded any more: who made it has given up."""
 UNKNOWN = -1
+FORGOTTEN_S = 900.0
+"""An account without a lease is known for so long: longer than any call whose lease was taken away goes on."""
+AT_ONCE = 500
+"""Leases renewed in one transaction."""
 LOST_TRUST = float("-inf")
 
 log = logging.getLogger(__name__)
@@ -109,7 +113,7 @@ class Leasing:
             over = limit is not None and limit.ends_at_s is not None and now_s >= limit.ends_at_s
             if lease is not None and lease.quiet and (over or now_s - lease.used_at_s > self._rules.idle_s):
                 self.give_back(account)
-            elif lease is None and not account.waiting:
+            elif lease is None and not account.waiting and now_s - account.asked_at_s > FORGOTTEN_S:
                 del self.accounts[account.owner]
 
     async def return_all(self) -> None:
@@ -135,8 +139,11 @@ class Leasing:
         asked = [(account, account.lease) for account in self.accounts.values() if account.lease is not None]
         names = [lease.id for lease in (*(lease for _, lease in asked), *self._retired)]
         expires_at = now_s + self._rules.lease_s
-        work = functools.partial(store.renew, leases=names, process=self._process, expires_at=expires_at)
-        ours = await self._database.write(work)
+        ours: set[LeaseId] = set()
+        for first in range(0, len(names), AT_ONCE):
+            some = names[first : first + AT_ONCE]
+            work = functools.partial(store.renew, leases=some, process=self._process, expires_at=expires_at)
+            ours |= await self._database.write(work)
         self._renewed_at_s = now_s
         self._retired = [lease for lease in self._retired if lease.id in ours]
         for account, lease in asked:

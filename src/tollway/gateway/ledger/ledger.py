@@ -88,7 +88,7 @@ class Ledger:
         self._leasing.begin(self._journal.process)
         self.writer = Writer(self._database, self._journal, self._rules)
         self._started = True
-        await self.sweep()
+        await self._sweep()
         for seconds, job in ((self._rules.tend_s, self.tend), (self._rules.heed_s, self._leasing.heed)):
             task = asyncio.get_running_loop().create_task(_repeat(seconds, job), name=f"ledger {job.__name__}")
             task.add_done_callback(_complain)
@@ -184,8 +184,8 @@ class Ledger:
     # ------------------------------------------------------------ reading and granting
 
     async def balance(self, user: UserId) -> Balance:
-        """The user's exact balance."""
-        await self.flush()
+        """The user's exact balance. Raises Unavailable when the books are too far behind to tell."""
+        await self._caught_up()
         now_s = self.clock.now_s()
         if await self._database.read(functools.partial(store.due, owner=user, now=now_s)):
             await self._database.write(functools.partial(store.refresh, owner=user, now=now_s))
@@ -249,13 +249,18 @@ class Ledger:
 
         How many leases; 0 when another process is at it.
         """
+        leases = 0
+        while (swept := await self._sweep()) is not None:
+            leases += swept.leases
+            if not swept.more:
+                break
+        return leases
+
+    async def _sweep(self) -> store.Swept | None:
+        """As much of a sweep as fits into one transaction."""
         self._swept_at_s = now_s = self.clock.now_s()
         process = self._journal.process if self._journal is not None else ""
-        leases, more = 0, True
-        while more:
-            swept = await self._database.write(functools.partial(store.sweep, process=process, now=now_s))
-            leases, more = (leases + swept.leases, swept.more) if swept is not None else (leases, False)
-        return leases
+        return await self._database.write(functools.partial(store.sweep, process=process, now=now_s))
 
     async def drop_receipts(self, months: int) -> list[str]:
         """Drop the receipts of months before the last `months` and the present one; which they were."""
@@ -299,10 +304,13 @@ class Ledger:
         if not self._started:
             raise Unavailable("the ledger is not started")
         if self.writer.full:
-            try:
-                await asyncio.wait_for(self.writer.flush(), BACKLOG_S)
-            except TimeoutError:
-                raise Unavailable("the books are too far behind to take another call") from None
+            await self._caught_up()
+
+    async def _caught_up(self) -> None:
+        try:
+            await asyncio.wait_for(self.flush(), BACKLOG_S)
+        except TimeoutError:
+            raise Unavailable("the books are too far behind") from None
 
 
 async def _repeat(seconds: float, job: Callable[[], Awaitable[None]]) -> None:
