@@ -10,11 +10,14 @@ from tests.journeys.callers import CALLERS, GEMINI, OPENAI, Caller, newcomer
 from tests.journeys.crowd import Books, left
 from tests.journeys.hub import Hub, NewDatabase
 from tests.journeys.stage import Stage, staged
+from tests.journeys.till import charge_nano_usd, reported, sold
 from tests.mocks.server import MockRequest
 
 TEXT = "one two three four five six seven eight nine ten"
 SPEAKING = {"openai": 4, "anthropic": 5, "gemini": 2}
-PAIRS = [(caller, vendor) for caller in CALLERS for vendor in CALLERS]
+STAYS = "gemini"
+"""Bills the whole answer, whether anybody hears it or not."""
+CANCELLED = [(caller, vendor) for caller in CALLERS for vendor in CALLERS if vendor.name != STAYS]
 TRIES = 5
 AT_ONCE_S = 0.1
 
@@ -52,7 +55,7 @@ def receipt_when_there(hub: Hub, call: str, key: str) -> Any:
     raise AssertionError("no receipt")
 
 
-@pytest.mark.parametrize(("caller", "vendor"), PAIRS, ids=[f"{one.name}-from-{two.name}" for one, two in PAIRS])
+@pytest.mark.parametrize(("caller", "vendor"), CANCELLED, ids=[f"{one.name}-from-{two.name}" for one, two in CANCELLED])
 def test_a_caller_who_leaves_in_mid_stream_frees_the_provider_and_pays_for_what_was_said(
     stage: Stage, caller: Caller, vendor: Caller
 ) -> None:
@@ -69,6 +72,7 @@ def test_a_caller_who_leaves_in_mid_stream_frees_the_provider_and_pays_for_what_
         took.append(request.wait_aborted() - left_at)
         receipt = receipt_when_there(stage.hub, call, stage.key)
         assert receipt["reason"] == "client_gone"
+        assert receipt["note"].startswith("cancelled")
         assert receipt["tokens"]["source"] == "estimate"
         assert 0 < receipt["tokens"]["output_total"] <= 12
         assert 0 < receipt["charge"]["nano_usd"] < receipt["hold"]["nano_usd"]
@@ -100,15 +104,83 @@ def test_a_caller_who_leaves_before_any_word_frees_the_provider_and_pays_nothing
     assert stage.asked() == asked + TRIES  # nobody else was asked for a caller who had left
 
 
-def test_a_caller_of_a_json_array_who_leaves_frees_the_provider(stage: Stage) -> None:
+@pytest.mark.parametrize(("caller", "framing"), [*((caller, "sse") for caller in CALLERS), (GEMINI, "array")])
+def test_a_provider_that_bills_to_the_end_is_heard_to_the_end_for_its_count(
+    stage: Stage, caller: Caller, framing: str
+) -> None:
     mock = stage.mock(GEMINI)
     mock.hold(after=SPEAKING["gemini"])
-    running = GEMINI.begin(stage.hub, stage.key, TEXT, stream=True, framing="array")
+    before = len(mock.requests)
+    running = caller.begin(stage.hub, stage.key, TEXT, stream=True, model=GEMINI.model, framing=framing)
+    running.until(b"You")
+    request = asked_of(stage, GEMINI, before)
+    call = running.headers["x-request-id"]
+    running.leave()
+    time.sleep(0.2)  # time in which nothing must happen
+    assert request.aborted_at is None
+    mock.release()
+    receipt = receipt_when_there(stage.hub, call, stage.key)
+    assert request.aborted_at is None
+    assert (receipt["reason"], receipt["note"][:8]) == ("client_gone", "drained:")
+    assert receipt["tokens"]["source"] == "upstream"
+    spent = reported("gemini", mock, request)
+    assert (receipt["tokens"]["input_total"], receipt["tokens"]["output_total"]) == (spent.input, spent.output)
+    assert receipt["charge"]["nano_usd"] == charge_nano_usd(spent, sold(GEMINI.model, "gemini").price)
+
+
+def test_a_provider_that_falls_silent_is_not_heard_for_ever(stage: Stage) -> None:
+    mock = stage.mock(GEMINI)
+    mock.hold(after=SPEAKING["gemini"])
+    before = len(mock.requests)
+    running = GEMINI.begin(stage.hub, stage.key, TEXT, stream=True)
     running.until(b"You")
     call = running.headers["x-request-id"]
     running.leave()
-    mock.requests[-1].wait_aborted()
-    assert receipt_when_there(stage.hub, call, stage.key)["reason"] == "client_gone"
+    asked_of(stage, GEMINI, before).wait_aborted(8)
+    receipt = receipt_when_there(stage.hub, call, stage.key)
+    assert receipt["reason"] == "client_gone"
+    assert receipt["note"].startswith("drained in part")
+    assert receipt["charge"]["nano_usd"] > 0
+
+
+def test_a_channel_may_be_told_what_to_do_when_callers_leave(start: Callable[..., Hub], stage: Stage) -> None:
+    mock = stage.mock(OPENAI)
+    toml = f"""
+[[channels]]
+id = "stays"
+provider = "openai"
+base_url = "{mock.url}/v1"
+key = "sk-test"
+on_disconnect = "drain"
+"""
+    hub = start({}, toml)
+    _, key = newcomer(hub, 100)
+    mock.hold(after=SPEAKING["openai"])
+    running = OPENAI.begin(hub, key, TEXT, stream=True)
+    running.until(b"You")
+    call = running.headers["x-request-id"]
+    running.leave()
+    time.sleep(0.1)
+    mock.release()
+    receipt = receipt_when_there(hub, call, key)
+    assert (receipt["reason"], receipt["tokens"]["source"]) == ("client_gone", "upstream")
+
+
+def test_a_stream_without_usage_that_its_caller_leaves_is_never_free_by_accident(stage: Stage) -> None:
+    for vendor in (OPENAI, GEMINI):
+        mock = stage.mock(vendor)
+        mock.hold(after=SPEAKING[vendor.name])
+        running = vendor.begin(stage.hub, stage.key, f"[[nousage]] {TEXT}", stream=True)
+        running.until(b"You")
+        call = running.headers["x-request-id"]
+        running.leave()
+        time.sleep(0.2)
+        mock.release()
+        receipt = receipt_when_there(stage.hub, call, stage.key)
+        assert receipt["reason"] == "client_gone"
+        assert receipt["tokens"]["source"] == "estimate"
+        assert receipt["tokens"]["input_total"] > 0 < receipt["tokens"]["output_total"]
+        assert receipt["charge"]["nano_usd"] > 0
 
 
 def test_a_crowd_that_leaves_at_once_leaves_no_hold_and_no_connection_behind(

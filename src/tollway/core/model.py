@@ -163,6 +163,12 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     first_byte_timeout_s: float = 60.0
     idle_timeout_s: float = 120.0
     total_timeout_s: float = 600.0
+    on_disconnect: str = "provider"
+    """A caller left in mid-answer: `cancel` at once, `drain` (read on), or as the provider's own row says."""
+    drain_s: float = 30.0
+    """How long at most it is read on for the provider's own count; 0: not at all."""
+    drain_tokens: int = 16_384
+    """Output tokens after which it is read on no more."""
 
     def __repr__(self) -> str:
         """Without the key and the headers, so that no log can hold them."""

@@ -14,7 +14,7 @@ class Reason(enum.Enum):
 
     COMPLETED = "completed"
     CLIENT_GONE = "client_gone"
-    """The caller left; charged for what was said."""
+    """The caller left; charged for what was said, or what its provider billed. The note tells which."""
     UPSTREAM_CUT = "upstream_cut"
     """The provider broke off after its first word; charged for what was said."""
     EMPTY = "empty"
@@ -74,6 +74,11 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     lines: tuple[PriceLine, ...] = ()
     price_version: str = ""
     hold_nano_usd: NanoUsd = NanoUsd(0)
+    """At the end."""
+    hold_begun_nano_usd: NanoUsd = NanoUsd(0)
+    """At the start, where it grew since."""
+    extensions: int = 0
+    """How often it grew."""
     provider_cost_nano_usd: NanoUsd = NanoUsd(0)
     charge_nano_usd: NanoUsd = NanoUsd(0)
     overrun_nano_usd: NanoUsd = NanoUsd(0)

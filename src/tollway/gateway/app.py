@@ -29,6 +29,7 @@ from tollway.gateway.http import Front
 from tollway.gateway.ledger.ledger import Ledger, Rules
 from tollway.gateway.limits.rate import RateLimiter
 from tollway.gateway.local_engines import LocalEngines
+from tollway.gateway.metering.learned import UsualOutput
 from tollway.gateway.paths import Paths
 from tollway.gateway.pipeline.dispatch import Dispatcher
 from tollway.gateway.pipeline.heart import Heart
@@ -122,6 +123,7 @@ class Hub:
             dispatcher=Dispatcher(self.router.health, self.upstream, inside, now_s),
             seals=Seals(now_s),
             heart=self.heart,
+            usual=UsualOutput(),
             now_s=now_s,
             default_model=self.settings.server.default_model or self._cheapest(),
         )

@@ -243,6 +243,9 @@ class Dialect:
     """`write_request` may raise the caller's output limit, to make room for thinking beside the answer."""
     breaks_off: bool = False
     """A stream that failed is also closed without a proper end: some clients take its error event for a chunk."""
+    closes: Callable[[Any, Usage], bytes] | None = None
+    """The end that we put to a stream that passed through, cut at its limit, from its decoder and what was counted;
+    None: the encoder can say it without knowing what is open."""
     write_count: Callable[[int], bytes] | None = None
     """A token count in the shape of this dialect's own counting endpoint."""
     one_way: bool = False

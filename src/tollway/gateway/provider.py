@@ -17,6 +17,22 @@ class Aim:
 
 
 @dataclass(frozen=True, slots=True)
+class Disconnect:
+    """What a provider does when the connection of a streamed answer is closed before its end."""
+
+    stops_billing: bool
+    """It stops, and bills what it has said; False: it goes on in silence and bills the whole answer."""
+    source: str
+    """Where that is written."""
+    except_for: tuple[str, ...] = ()
+    """Upstream models, by how their names begin, of which the contrary holds."""
+
+    def stops(self, upstream_model: str) -> bool:
+        """Whether closing the connection stops the billing of this model's answer."""
+        return self.stops_billing != upstream_model.startswith(self.except_for)
+
+
+@dataclass(frozen=True, slots=True)
 class Provider:
     """Where a dialect is spoken, how to be let in, and what must be said differently there."""
 
@@ -30,6 +46,8 @@ class Provider:
     """Headers that carry the channel's key."""
     accent: Callable[[Body, Target], Body]
     """Last edits to the body, in the provider's own version of the dialect; must not change its argument."""
+    disconnect: Disconnect
+    """Decides what becomes of an answer whose caller has left."""
     key_env: str = ""
     """Environment variable that holds the key, as in the vendor's own SDK; settings reads it."""
     base_env: str = ""

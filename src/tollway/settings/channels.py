@@ -1,7 +1,7 @@
 """The channels: those the file states, and those that appear because a provider's key is at hand."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tollway.core.ids import ChannelId
 from tollway.core.model import Channel
@@ -11,7 +11,11 @@ from tollway.settings.sections import ChannelRow, Upstream
 from tollway.settings.sources import SettingsError, Sources
 
 _UNSENDABLE = "the key holds characters that no header can carry"
-_TIMES = ("connect_timeout_s", "first_byte_timeout_s", "idle_timeout_s", "total_timeout_s")
+_INHERITED = (
+    *("connect_timeout_s", "first_byte_timeout_s", "idle_timeout_s", "total_timeout_s"),
+    *("drain_s", "drain_tokens"),
+)
+"""What a channel takes from `[upstream]` unless it states its own."""
 
 
 class Vendor(NamedTuple):
@@ -65,7 +69,7 @@ def _stated(row: ChannelRow, place: Place, vendor: Vendor, sources: Sources, ups
     models = {name: name for name in row.models} if isinstance(row.models, list) else row.models
     if models and not all(name and is_sendable(name) for name in models.values()):
         raise error((*place, "models"), "an upstream's name must be printable ASCII")
-    times = {name: getattr(row, name) or getattr(upstream, name) for name in _TIMES}
+    own = {name: value for name in _INHERITED if (value := getattr(row, name)) is not None}
     return Channel(
         id=ChannelId(row.id),
         provider=row.provider,
@@ -75,7 +79,8 @@ def _stated(row: ChannelRow, place: Place, vendor: Vendor, sources: Sources, ups
         weight=row.weight,
         models=models,
         headers=tuple((name.lower(), value) for name, value in row.headers.items()),
-        **times,
+        on_disconnect=row.on_disconnect,
+        **(_inherited(upstream) | own),
     )
 
 
@@ -91,5 +96,14 @@ def _by_itself(vendor: Vendor, environ: Mapping[str, str], upstream: Upstream) -
         raise SettingsError(f"{vendor.base_env}: {problem}")
     if not is_sendable(key):
         raise SettingsError(f"{vendor.key_env}: {_UNSENDABLE}")
-    times = {name: getattr(upstream, name) for name in _TIMES}
-    return Channel(id=ChannelId(vendor.name), provider=vendor.name, base_url=base_url.rstrip("/"), key=key, **times)
+    return Channel(
+        id=ChannelId(vendor.name),
+        provider=vendor.name,
+        base_url=base_url.rstrip("/"),
+        key=key,
+        **_inherited(upstream),
+    )
+
+
+def _inherited(upstream: Upstream) -> dict[str, Any]:
+    return {name: getattr(upstream, name) for name in _INHERITED}

@@ -48,6 +48,10 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_idle_per_origin: Count = 200
     max_per_origin: Annotated[int, msgspec.Meta(gt=0)] = 1000
     idle_max_age_s: Positive = 50.0
+    drain_s: Annotated[float, msgspec.Meta(ge=0)] = 30.0
+    """How long an answer whose caller left is read on, where its provider bills it all the same; 0: not at all."""
+    drain_tokens: Count = 16_384
+    """Output tokens after which it is read on no more."""
 
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -121,3 +125,8 @@ class ChannelRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     first_byte_timeout_s: Positive | None = None
     idle_timeout_s: Positive | None = None
     total_timeout_s: Positive | None = None
+    on_disconnect: Literal["provider", "cancel", "drain"] = "provider"
+    """A caller left in mid-answer: cancel at once, drain (read on for the provider's own count), or what is known to be
+    right for the provider."""
+    drain_s: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    drain_tokens: Count | None = None

@@ -50,12 +50,15 @@ async def test_an_account_that_cannot_pay_for_the_models_own_limit_gets_what_it_
         await stage.quiet()
 
 
-async def test_an_account_too_poor_for_a_useful_answer_is_told_what_is_left_and_needed(tmp_path: Path) -> None:
-    async with open_stage(tmp_path, credits=0.1) as stage:
-        ear = await stage.chat()
-        assert ear.status == 429
-        error = ear.json["error"]
-        assert (error["code"], error["credits_remaining"]) == ("insufficient_quota", 0.1)
-        assert error["credits_required"] > 0.1
+async def test_an_account_that_cannot_pay_for_input_and_one_token_is_told_what_is_left_and_needed(
+    tmp_path: Path,
+) -> None:
+    async with open_stage(tmp_path, credits=0.003) as stage:
+        for more in ({}, {"max_tokens": 64_000}, {"stream": True}):
+            ear = await stage.chat(**more)
+            assert ear.status == 429
+            error = ear.json["error"]
+            assert (error["code"], error["credits_remaining"]) == ("insufficient_quota", 0.003)
+            assert error["credits_required"] > 0.003
         assert stage.outside.asked == []
         await stage.quiet()

@@ -9,7 +9,7 @@ import pytest
 from tollway.core.errors import Fault, NoChannelAnswered, RateLimited, Remedy
 from tollway.core.ids import ChannelId, ModelId
 from tollway.core.model import Channel, Model, Price
-from tollway.gateway.provider import Provider, at, bearer, same
+from tollway.gateway.provider import Disconnect, Provider, at, bearer, same
 from tollway.gateway.routing.router import Router
 
 DIALECT = import_module("tollway.gateway.dialects.openai_chat").dialect
@@ -17,7 +17,8 @@ PRICE = Price(version="1", input=Decimal(1), output=Decimal(2))
 
 
 def provider(name: str) -> Provider:
-    return Provider(name, DIALECT, f"https://{name}.example/v1", at("/chat/completions"), bearer, same)
+    stays = Disconnect(True, "the test says so")
+    return Provider(name, DIALECT, f"https://{name}.example/v1", at("/chat/completions"), bearer, same, stays)
 
 
 PROVIDERS = {name: provider(name) for name in ("one", "two")}

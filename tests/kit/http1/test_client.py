@@ -173,7 +173,10 @@ def test_letting_go_of_an_answer_closes_its_connection_at_once(run: Run, moment:
             elif moment == "read":
                 await answer.read()
             else:
-                await answer.pump(lambda data: None)
+                try:
+                    await answer.pump(lambda data: None)
+                finally:
+                    answer.close()
 
         client = Client()
         async with scripted(talk) as origin:

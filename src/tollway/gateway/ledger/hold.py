@@ -133,6 +133,7 @@ class Hold:
         charge = receipt.charge_nano_usd
         if charge > self.amount:
             self._stretch(charge - self.amount)
+            receipt = msgspec.structs.replace(receipt, hold_nano_usd=self.amount)
         amount, account, lease, budgets = self.amount, self._account, self._lease, self._budgets
         if not 0 <= charge <= amount:
             receipt = _within(receipt, amount)

@@ -37,10 +37,13 @@ def show_receipt(receipt: Receipt, to_admin: bool) -> Shown:
             "margin": str(MARGIN),
             "lines": msgspec.to_builtins(receipt.lines),
         },
-        "hold": money(receipt.hold_nano_usd),
+        "hold": money(receipt.hold_begun_nano_usd or receipt.hold_nano_usd),
+        "hold_at_end": money(receipt.hold_nano_usd),
+        "hold_extensions": receipt.extensions,
         "charge": money(receipt.charge_nano_usd),
         "dropped": list(receipt.dropped),
         "note": receipt.note,
+        "x-tollway-stop": receipt.stop,
     }
     if to_admin:
         shown["provider_cost"] = money(receipt.provider_cost_nano_usd)

@@ -9,7 +9,7 @@ from tollway.core.model import Price, Rates
 from tollway.core.money import NanoUsd, round_up_ratio
 
 MIN_OUTPUT = 256
-"""A low balance may shrink a call's output limit to this, but not below (hub.md 4.5)."""
+"""A low balance may shrink the output limit of a call held at its worst to this, not below (hub.md 4.5)."""
 TOOL_CALLS_UNSTATED = 10
 """Calls assumed of a server tool whose `max_uses` the caller left open."""
 
@@ -34,7 +34,7 @@ def ceiling(prices: Sequence[Price], worst: Worst) -> NanoUsd:
     most = NanoUsd(0)
     said = worst.max_output * worst.answers
     for price in prices:
-        for rates in _cards(price, worst.input_tokens):
+        for rates in cards(price, worst.input_tokens):
             units = _fixed(rates, worst) + said * rates.dearest_out
             charge = round_up_ratio(units * rates.charge_numerator, rates.charge_denominator)
             most = max(most, charge)
@@ -44,10 +44,16 @@ def ceiling(prices: Sequence[Price], worst: Worst) -> NanoUsd:
 def affordable_output(prices: Sequence[Price], worst: Worst, balance_nano_usd: int) -> int:
     """The largest output limit, at most `worst.max_output`, whose ceiling `balance_nano_usd` covers.
 
-    May be below MIN_OUTPUT, then the call must be refused; 0 when not even the input can be paid.
+    0 when not even the input and one token can be paid.
     """
-    cards = [rates for price in prices for rates in _cards(price, worst.input_tokens)]
-    return min((_affordable(rates, worst, balance_nano_usd) for rates in cards), default=worst.max_output)
+    each = [rates for price in prices for rates in cards(price, worst.input_tokens)]
+    return min((_affordable(rates, worst, balance_nano_usd) for rates in each), default=worst.max_output)
+
+
+def one_more(price: Price, input_tokens: int) -> NanoUsd:
+    """What one more token of output costs at most, margin included, rounded upward."""
+    each = cards(price, input_tokens)
+    return max(round_up_ratio(one.dearest_out * one.charge_numerator, one.charge_denominator) for one in each)
 
 
 def tool_calls_at_most(tools: Sequence[Tool]) -> int:
@@ -60,7 +66,7 @@ def tool_calls_at_most(tools: Sequence[Tool]) -> int:
     return calls
 
 
-def _cards(price: Price, input_tokens: int) -> tuple[Rates, ...]:
+def cards(price: Price, input_tokens: int) -> tuple[Rates, ...]:
     """The rates that may apply: a prompt counted above the long-context limit may turn out below it."""
     limit = price.long_context_over
     return (price.rates,) if limit is None or input_tokens <= limit else (price.rates, price.long_rates)

@@ -1,5 +1,6 @@
 """Counts the tokens of questions and of answers in flight."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -25,10 +26,13 @@ from tollway.gateway.metering.vocabulary import of_family, of_model
 
 BOUND_OVERHEAD = 512
 """Tokens a provider may add that no byte of the body accounts for: frames, and Claude's 346 when tools are given."""
+TOKENS_PER_PICTURE = 1400
+"""Output tokens of a picture whose provider did not count it (relay.md 6.16b)."""
 SAMPLE = 1024
 """Characters a tally keeps and counts exactly."""
 _FOLD_AT = 128
 """Characters in loose pieces before they are joined."""
+_NEVER = 1 << 60
 
 _json = msgspec.json.Encoder().encode
 warm, is_warm = counting.warm, counting.is_warm
@@ -163,23 +167,52 @@ class TextTally:
     """Counts what an answer says while it streams; read when the provider reports no usage.
 
     Exact for the first SAMPLE characters, in proportion to them beyond: memory stays bounded and nothing is
-    tokenized while words go by.
+    tokenized while words go by. Whoever wants to look when so much was said sets a mark.
     """
 
-    __slots__ = ("_bytes", "_characters", "_pieces", "_sample", "_size")
+    __slots__ = (
+        "_bytes",
+        "_fold_at",
+        "_mark",
+        "_on_mark",
+        "_pieces",
+        "_sample",
+        "_size",
+        "characters",
+        "count",
+        "longest",
+    )
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
         self._size = 0
+        self._fold_at = _FOLD_AT
         self._sample = ""
-        self._characters = self._bytes = 0
+        self.characters = self._bytes = 0
+        """Said until the last look."""
+        self.count = self.longest = 0
+        """Pieces said, and the characters of the longest."""
+        self._mark = _NEVER
+        self._on_mark: Callable[[], None] | None = None
 
     def add(self, text: str) -> None:
-        """One more piece of the answer; nearly free."""
+        """One more piece of the answer; nearly free. Calls whoever set a mark when that is reached."""
         self._pieces.append(text)
         self._size += len(text)
-        if self._size > _FOLD_AT:
+        if self._size > self._fold_at:
             self._fold()
+            if self.characters >= self._mark and self._on_mark is not None:
+                self._on_mark()
+
+    def mark(self, characters: int, on_mark: Callable[[], None] | None = None) -> None:
+        """Call `on_mark` (or who was named before) within an `add` that brings us to so many characters or beyond."""
+        self._mark = characters
+        self._on_mark = on_mark or self._on_mark
+        self._fold_at = min(_FOLD_AT, characters - self.characters - 1)
+
+    def at_most(self) -> int:
+        """Tokens said until the last fold, roughly and without a tokenizer: rather too many than too few."""
+        return max(self.count, self._bytes // 2)
 
     def tokens(self, family: str) -> int:
         """Tokens said so far, as that family counts."""
@@ -188,16 +221,22 @@ class TextTally:
         if not kept:
             return 0
         tokens = counting.at_once(self._sample)
-        if self._characters > kept:
-            tokens = -(-tokens * self._characters // kept)
-        return counting.scaled(of_family(family), tokens, self._characters, self._bytes)
+        if self.characters > kept:
+            tokens = -(-tokens * self.characters // kept)
+        return counting.scaled(of_family(family), tokens, self.characters, self._bytes)
 
     def _fold(self) -> None:
-        text = counting.well_formed("".join(self._pieces))
-        self._pieces.clear()
+        pieces = self._pieces
+        if not pieces:
+            return
+        self.count += len(pieces)
+        self.longest = max(self.longest, *map(len, pieces))
+        text = counting.well_formed("".join(pieces))
+        pieces.clear()
         self._size = 0
         characters, size = counting.sizes(text)
-        self._characters += characters
+        self.characters += characters
         self._bytes += size
         if len(self._sample) < SAMPLE:
             self._sample += text
+        self._fold_at = min(_FOLD_AT, self._mark - self.characters - 1)

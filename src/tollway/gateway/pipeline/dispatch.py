@@ -1,5 +1,7 @@
 """The first channel to answer wins; committed from its first word."""
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 
 from tollway.core.errors import BadRequest, Fault, NoChannelAnswered, Remedy
@@ -61,7 +63,7 @@ class Dispatcher:
                     await self._stream(candidate, prepared, inbound, delivery, started_s)
                 else:
                     data = await inbound.read()
-                    delivery.whole(read_whole(candidate, prepared, data), prepared, started_s)
+                    await delivery.whole(read_whole(candidate, prepared, data), prepared, started_s)
             finally:
                 inbound.close()
         except UpstreamError as error:
@@ -85,16 +87,31 @@ class Dispatcher:
         on_data = delivery.open(reply, inbound, prepared, started_s)
         try:
             await inbound.pump(on_data)
-            delivery.finish()
+            await delivery.finish()
         except UpstreamError as error:
             if not delivery.committed:
                 delivery.forget()
                 raise
-            delivery.finish(cut=f"the provider broke off ({error.phase})")
+            await delivery.finish(cut=f"the provider broke off ({error.phase})")
+        except asyncio.CancelledError:
+            if delivery.reads_on:
+                await _read_on(inbound, on_data, delivery)
+            raise
         if not delivery.committed:
             delivery.forget()
             raise reply.fault()
-        delivery.over()
+        await delivery.over()
+
+
+async def _read_on(inbound: Inbound, on_data: Callable[[bytes], None], delivery: Delivery) -> None:
+    """The caller left, and the provider bills the whole answer: hear it to its end, within bounds, for its count."""
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()  # whoever cancels us from here on wants us to stop at once
+    with contextlib.suppress(TimeoutError, UpstreamError):
+        async with asyncio.timeout(delivery.read_on()):
+            await inbound.pump(on_data)
+            await delivery.finish()
 
 
 async def _refused(candidate: Candidate, prepared: Prepared, inbound: Inbound) -> Fault:

@@ -32,7 +32,9 @@ def prepare(call: Call, candidate: Candidate, output_limit: int | None) -> tuple
     """
     provider, target = candidate.provider, candidate.target
     passthrough = provider.dialect is call.dialect
-    limit = _limit(call, target.max_output, output_limit)
+    if output_limit is not None and output_limit < target.max_output:  # room for thoughts stays within it, too
+        target = msgspec.structs.replace(target, max_output=output_limit)
+    limit = _limit(call, target.max_output, output_limit is not None)
     edits = Edits(candidate.upstream_model, limit, call.envelope.stream)
     dropped: tuple[str, ...] = ()
     if passthrough:
@@ -50,11 +52,11 @@ def prepare(call: Call, candidate: Candidate, output_limit: int | None) -> tuple
     return Prepared(passthrough, written if passthrough else msgspec.structs.replace(written, body={}), named), outbound
 
 
-def _limit(call: Call, model_max: int, affordable: int | None) -> int | None:
+def _limit(call: Call, most: int, lowered: bool) -> int | None:
     asked = call.envelope.max_output
-    if affordable is not None:
-        return min(affordable, model_max)
-    return model_max if asked is not None and asked > model_max else None
+    if lowered:
+        return most if asked is None else min(asked, most)
+    return most if asked is not None and asked > most else None
 
 
 def _translated(call: Call, candidate: Candidate, target: Target, edits: Edits) -> tuple[Written, tuple[str, ...]]:

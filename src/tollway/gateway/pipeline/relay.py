@@ -11,6 +11,7 @@ from tollway.core.model import Model
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.ledger.hold import Ledger
 from tollway.gateway.limits.rate import RateLimiter
+from tollway.gateway.metering.learned import UsualOutput
 from tollway.gateway.pipeline.call import Call
 from tollway.gateway.pipeline.delivery import Delivery
 from tollway.gateway.pipeline.dispatch import Dispatcher
@@ -36,6 +37,7 @@ class Gateway:
     dispatcher: Dispatcher
     seals: Seals
     heart: Heart
+    usual: UsualOutput
     now_s: Callable[[], float]
     """Monotonic seconds."""
     default_model: str | None
@@ -47,9 +49,9 @@ async def relay(call: Call, gw: Gateway, sink: Sink) -> None:
     slot = gw.limits.admit(call.caller, model.id, call.started_s)
     try:
         plan = allowed(gw.router.plan(model, call.id, call.started_s), call, gw)
-        weighed = await weigh(call, plan, gw.ledger)
+        weighed = await weigh(call, plan, gw.ledger, gw.usual)
         with weighed.hold:
-            delivery = Delivery(call, plan, weighed.hold, slot, sink, gw)
+            delivery = Delivery(call, plan, weighed, slot, sink, gw)
             try:
                 await gw.dispatcher.first_to_answer(plan, delivery, weighed.output_limit)
             except TollwayError as error:

@@ -1,5 +1,6 @@
 """An answer in flight: a provider's bytes in, the caller's bytes out, counting as it goes."""
 
+import enum
 from collections.abc import Callable
 
 from tollway.core.chat import Reasoning, ToolCall
@@ -35,13 +36,26 @@ from tollway.kit.sse import Frame, SseError, SseReader
 Terminal = Completed | Failed | Cut
 
 
+class Gate(enum.IntEnum):
+    """Whether the provider's words go on to the caller."""
+
+    OPEN = 0
+    SHUT = 1
+    """They wait: the hold is used up, and it is not known yet whether it grows."""
+    LAST = 2
+    """It does not grow: one more piece is covered, and whatever is no words."""
+    SPENT = 3
+    """That piece was said: end the answer."""
+
+
 class StreamReply:
     """A streamed answer. `feed` is called with whatever bytes arrived; whole frames come out."""
 
     __slots__ = (
-        "_decoder", "_encoder", "_frames", "_hide_usage", "_is_plain", "_passthrough", "_reframed", "_restore",
-        "_thought", "_voice", "beats", "call", "candidate", "estimate", "finish", "images", "on_terminal", "spoken",
-        "tally", "terminal", "thoughts", "tools", "usage",
+        "_begun", "_counted", "_decoder", "_encoder", "_ended", "_frames", "_hide_usage", "_is_plain", "_later",
+        "_passthrough", "_reframed", "_restore", "_thought", "_voice", "beats", "call", "candidate", "estimate",
+        "finish", "gate", "images", "on_terminal", "spoken", "stopped", "tally", "terminal", "thoughts", "tools",
+        "usage",
     )  # fmt: skip
 
     def __init__(self, call: Call, candidate: Candidate, prepared: Prepared, voice: Voice) -> None:
@@ -53,6 +67,9 @@ class StreamReply:
         self.terminal: Terminal | None = None
         self.usage: Usage | None = None
         self.finish: Finish | None = None
+        self.gate = Gate.OPEN
+        self.stopped = False
+        """We ended it ourselves."""
         self.tally = TextTally()
         self.images = 0
         self.thoughts: list[Reasoning] = []
@@ -72,6 +89,12 @@ class StreamReply:
         self._reframed = call.dialect.reframer(voice) if self._passthrough else None
         self._encoder: Encoder | None = self._reframed
         self._hide_usage = call.dialect.hides_usage and not call.envelope.include_usage
+        self._begun: Started | None = None
+        self._counted = False
+        self._ended: set[int] = set()
+        """Alternative answers that told their end."""
+        self._later: list[Frame] = []
+        """What came while the gate was shut."""
 
     def feed(self, data: bytes) -> bytes:
         """The caller's bytes for these bytes of the provider's; nothing after the terminal event."""
@@ -81,9 +104,48 @@ class StreamReply:
             frames = self._frames.feed(data)
         except SseError as error:
             return self._own_end(Failed(502, "bad_response", str(error)))
+        if self.gate:
+            return self._gated(frames)
         if len(frames) == 1 and self._reframed is None:
             return self._one(frames[0])
         return self._told(frames)
+
+    @property
+    def counted(self) -> bool:
+        """The usage it told is that of the whole answer: it came with the end, or after it."""
+        return (isinstance(self.terminal, Completed) and not self.stopped) or self._counted
+
+    def go_on(self, gate: Gate) -> bytes:
+        """Open the gate again, or for the last time: the caller's bytes for what waited."""
+        if self.terminal is not None:
+            return b""
+        self.gate = gate
+        later, self._later = self._later, []
+        return self._told(later)
+
+    def stop(self) -> bytes:
+        """End the answer ourselves: as one that reached its limit, well-formed after all that has passed."""
+        if self.terminal is not None:
+            return b""
+        self.stopped, self.finish = True, Finish.LENGTH
+        closes = self.call.dialect.closes if self._passthrough else None
+        out = b"" if closes is not None else self._finish_all()
+        end = Completed()
+        self._note_rare(end)  # the books close here: from now on the count is known
+        if closes is not None:
+            return closes(self._decoder, self.estimate or Usage())
+        told = self.encoder.write(UsageSeen(self.estimate)) if self.estimate is not None else b""
+        return out + told + self.encoder.write(end)
+
+    def _finish_all(self) -> bytes:
+        """The end of each alternative answer that has not told its own."""
+        encoder, answers = self.encoder, range(self.call.envelope.answers)
+        if self._passthrough:  # let the encoder go on where the frames that passed by it have stopped
+            encoder.write(self._begun or Started("", ""))
+            for choice in answers[1:]:
+                encoder.write(TextDelta("", choice))
+        ends = [Finished(Finish.LENGTH, choice=choice) for choice in answers if choice not in self._ended]
+        return b"".join([encoder.write(end) for end in ends])
 
     def _one(self, frame: Frame) -> bytes:
         """The way of nearly every read in the middle of an answer: one frame, one event."""
@@ -95,6 +157,12 @@ class StreamReply:
             self.tally.add(event.text)
             return frame.raw if self._passthrough else self.encoder.write(event)
         return self._said(frame, events)
+
+    def _gated(self, frames: list[Frame]) -> bytes:
+        if self.gate is not Gate.SHUT:
+            return self._told(frames)
+        self._later += frames
+        return b""
 
     def close(self) -> bytes:
         """The provider's bytes have ended: what is left to say, and a terminal event if none came."""
@@ -134,9 +202,15 @@ class StreamReply:
 
     def _told(self, frames: list[Frame]) -> bytes:
         out = []
-        for frame in frames:
+        for number, frame in enumerate(frames, 1):
             out.append(self._said(frame, self._decoder.frame(frame)))
             if self.terminal is not None:  # what follows is nobody's, in the same read as in the next
+                break
+            if self.gate is Gate.SHUT:
+                self._later += frames[number:]
+                break
+            if self.gate is Gate.SPENT:
+                out.append(self.stop())
                 break
         return b"".join(out)
 
@@ -189,9 +263,9 @@ class StreamReply:
     def _note_rare(self, event: StreamEvent) -> None:
         self.beats = True
         if isinstance(event, Started):
-            self.usage = event.usage or self.usage
+            self._begun, self.usage = event, event.usage or self.usage
         elif isinstance(event, UsageSeen):
-            self.usage = event.usage
+            self.usage, self._counted = event.usage, self.finish is not None
         elif isinstance(event, ToolStart):
             self.spoken = True
             self.tally.add(event.name)
@@ -206,6 +280,7 @@ class StreamReply:
             self.spoken = True
         elif isinstance(event, Finished):
             self.finish = event.reason
+            self._ended.add(event.choice)
         elif isinstance(event, Terminal):
             self.terminal = event
             if self.on_terminal is not None:

@@ -1,26 +1,31 @@
 """Closes the books on one call: usage, cost, receipt; exactly once, however the call ended."""
 
+import msgspec
+
 from tollway.core.money import NanoUsd
 from tollway.core.receipt import Attempt, Reason, Receipt
 from tollway.core.usage import Usage, UsageSource
-from tollway.gateway.ledger.hold import Hold
 from tollway.gateway.metering.cost import Bill, cost
-from tollway.gateway.metering.tokens import TextTally
+from tollway.gateway.metering.learned import UsualOutput
+from tollway.gateway.metering.tokens import TOKENS_PER_PICTURE, TextTally
 from tollway.gateway.pipeline.call import Call
-from tollway.gateway.pipeline.weigh import input_estimate
+from tollway.gateway.pipeline.weigh import Weighed, input_estimate
 from tollway.gateway.routing.router import Candidate
 
-TOKENS_PER_PICTURE = 1400
-"""Output tokens of a picture whose provider did not count it (relay.md 6.16b)."""
+CREDITS_EXHAUSTED = "credits_exhausted"
 
 
-class Said:
+class Said(msgspec.Struct, frozen=True):
     """What an answer said, as the books see it."""
 
-    __slots__ = ("images", "spoken", "tally", "usage")
-
-    def __init__(self, usage: Usage | None, spoken: bool, tally: TextTally, images: int = 0) -> None:
-        self.usage, self.spoken, self.tally, self.images = usage, spoken, tally, images
+    usage: Usage | None
+    spoken: bool
+    tally: TextTally
+    images: int = 0
+    counted: bool = True
+    """The provider came to its end: the usage it reported is that of the whole answer."""
+    at_limit: bool = False
+    """The answer ended because it had reached its limit."""
 
 
 NOTHING_SAID = Said(None, False, TextTally())
@@ -29,10 +34,13 @@ NOTHING_SAID = Said(None, False, TextTally())
 class Settlement:
     """The open end of one call's hold."""
 
-    __slots__ = ("_call", "_hold", "_model", "attempts", "charge", "dropped", "first_byte_ms", "reason", "usage")
+    __slots__ = (
+        "_call", "_hold", "_learned", "_model", "_weighed", "attempts", "charge", "dropped", "extensions",
+        "first_byte_ms", "reason", "stop", "usage",
+    )  # fmt: skip
 
-    def __init__(self, call: Call, hold: Hold, model: str) -> None:
-        self._call, self._hold, self._model = call, hold, model
+    def __init__(self, call: Call, weighed: Weighed, model: str, learned: UsualOutput) -> None:
+        self._call, self._weighed, self._hold, self._model, self._learned = call, weighed, weighed.hold, model, learned
         self.attempts: list[Attempt] = []
         self.dropped: tuple[str, ...] = ()
         self.first_byte_ms = 0
@@ -41,6 +49,9 @@ class Settlement:
         """Set when the books are closed."""
         self.usage: Usage | None = None
         """What was charged for: the provider's count, or our own."""
+        self.stop = ""
+        """Why we ended the answer, or had it end, before what was asked."""
+        self.extensions = 0
 
     def close(self, reason: Reason, candidate: Candidate | None, said: Said, now_s: float, note: str = "") -> None:
         """Charge what was said, or release everything; a second call changes nothing."""
@@ -49,13 +60,12 @@ class Settlement:
         usage = self.usage = self._usage(reason, candidate, said)
         bill = cost(usage, candidate.model.price) if usage is not None and candidate is not None else None
         self.reason = Reason.EMPTY if reason is Reason.COMPLETED and bill is None else reason
-        if bill is not None:
-            self.charge = NanoUsd(min(bill.charge_nano_usd, self._hold.amount))
+        if said.at_limit and self._weighed.output_limit is not None:
+            self.stop = CREDITS_EXHAUSTED
         receipt = self._receipt(candidate, usage, bill, now_s, note)
-        if bill is not None:
-            self._hold.settle(receipt)
-        else:
-            self._hold.release(receipt)
+        self.charge = self._hold.settle(receipt).charge_nano_usd
+        if said.counted and usage is not None and candidate is not None and reason is Reason.COMPLETED:
+            self._learned.learn(candidate.model.id, self._call.caller.key, usage.output_total)
 
     def _usage(self, reason: Reason, candidate: Candidate | None, said: Said) -> Usage | None:
         """The provider's own count if it came whole, else ours; None when nothing is owed.
@@ -64,22 +74,23 @@ class Settlement:
         """
         if candidate is None or reason is Reason.FAILED:
             return None
-        counted = said.usage
-        if not said.spoken and (counted is None or not counted.output_total):
+        told = said.usage
+        if not said.spoken and (told is None or not told.output_total):
             return None
-        if reason is Reason.COMPLETED and counted is not None:
-            return counted
+        if said.counted and told is not None:
+            return told
         spoken = said.tally.tokens(candidate.model.family) + said.images * TOKENS_PER_PICTURE
-        if counted is None:
-            total = input_estimate(self._call, candidate.model)
-            return Usage(input_total=total, output_total=spoken, images=said.images, source=UsageSource.ESTIMATE)
-        return _with_output(counted, max(spoken, counted.output_total))
+        if told is not None:
+            return _with_output(told, max(spoken, told.output_total))
+        total = input_estimate(self._call, candidate.model)
+        return Usage(input_total=total, output_total=spoken, images=said.images, source=UsageSource.ESTIMATE)
 
     def _receipt(
         self, candidate: Candidate | None, usage: Usage | None, bill: Bill | None, now_s: float, note: str
     ) -> Receipt:
         call = self._call
-        cost_nano_usd, full_charge = (bill.provider_nano_usd, bill.charge_nano_usd) if bill is not None else (0, 0)
+        cost_nano_usd, charge = (bill.provider_nano_usd, bill.charge_nano_usd) if bill is not None else (0, 0)
+        begun, believed = self._weighed.begun, min(charge, self._weighed.believable)
         return Receipt(
             id=call.id,
             user=call.caller.user,
@@ -97,11 +108,14 @@ class Settlement:
             lines=bill.lines if bill is not None else (),
             price_version=bill.price.version if bill is not None else "",
             hold_nano_usd=self._hold.amount,
+            hold_begun_nano_usd=begun if begun != self._hold.amount else NanoUsd(0),
+            extensions=self.extensions,
             provider_cost_nano_usd=NanoUsd(cost_nano_usd),
-            charge_nano_usd=self.charge,
-            overrun_nano_usd=NanoUsd(full_charge - self.charge),
+            charge_nano_usd=NanoUsd(believed),
+            overrun_nano_usd=NanoUsd(charge - believed),
             dropped=self.dropped,
             note=note,
+            stop=self.stop,
         )
 
 

@@ -1,13 +1,13 @@
-"""How much a call may cost at worst: bounded cheaply for the rich, counted exactly for everybody else."""
+"""How much of the credits a call sets aside: what is usual for a stream, the worst case for what cannot be stopped."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from tollway.core.chat import ChatRequest, Effort
 from tollway.core.errors import BadRequest, CreditsExhausted
-from tollway.core.model import Model
+from tollway.core.model import Model, Price
 from tollway.core.money import NanoUsd
 from tollway.gateway.ledger.hold import Hold, Ledger
 from tollway.gateway.metering.ceiling import (
@@ -18,6 +18,7 @@ from tollway.gateway.metering.ceiling import (
     ceiling,
     tool_calls_at_most,
 )
+from tollway.gateway.metering.learned import UsualOutput
 from tollway.gateway.metering.tokens import count_at_once, hold_tokens, is_warm, upper_bound
 from tollway.gateway.pipeline.call import Call
 from tollway.gateway.routing.router import Plan
@@ -32,41 +33,137 @@ LARGEST_BUDGET = 32_000
 BESIDE_BUDGET = 1024
 NEVER = 10**18
 """More nano-dollars than anybody has."""
+LEAST_OF_THE_RICH, LEAST_OF_THE_POOR = 256, 32
+"""Output tokens that a stream begins with at least: credit that is there is not asked for bit by bit."""
+SHARE = 32
+"""A stream of a poor account begins with at most this part of what is left: others may want to begin, too."""
+TRIES = 3
+"""How often a lower hold is tried when others take the credits between our looking and our taking."""
 
 
 class Weighed:
-    """What the worst case was taken to be, and the hold that covers it."""
+    """The hold a call begins with, and what it stands for."""
 
-    __slots__ = ("hold", "output_limit")
+    __slots__ = ("begun", "believable", "first", "fixed", "hold", "input_tokens", "most", "output_limit")
 
-    def __init__(self, hold: Hold, output_limit: int | None = None) -> None:
+    def __init__(self, hold: Hold, worst: Worst, output_limit: int | None = None) -> None:
         self.hold = hold
+        self.begun = hold.amount
+        """Nano-dollars held at the start."""
         self.output_limit = output_limit
-        """Output tokens the credits cover, when the caller set no limit and cannot pay for the model's own."""
+        """Output tokens the credits cover, where that is less than what was asked; the provider is told."""
+        self.input_tokens = worst.input_tokens
+        self.most = (worst.max_output if output_limit is None else min(output_limit, worst.max_output)) * worst.answers
+        """Output tokens, all answers together, that the call may come to."""
+        self.first = self.most
+        """Output tokens that the hold covers."""
+        self.fixed = NanoUsd(0)
+        """Nano-dollars of the hold for what does not depend on how much is said."""
+        self.believable = self.begun
+        """The ceiling: a call is never charged more, whatever its provider counts (hub.md 4.5)."""
+
+    @property
+    def is_short(self) -> bool:
+        """Less than the worst case of what was asked is held: a stream must be watched."""
+        return self.output_limit is not None or self.first < self.most
 
 
-async def weigh(call: Call, plan: Plan, ledger: Ledger) -> Weighed:
-    """Hold the worst case over the whole plan. Raises CreditsExhausted."""
+async def weigh(call: Call, plan: Plan, ledger: Ledger, usual: UsualOutput) -> Weighed:
+    """Hold enough to begin with. Raises CreditsExhausted when the input and one token of output cannot be paid."""
     payer, envelope = call.caller.payer, call.envelope
-    if not (envelope.media or envelope.server_tools):
-        bound = _bound(call, plan)
-        if not ledger.left(payer):
-            await ledger.learn(payer, bound)
-        if ledger.left(payer) >= bound * RICH:
-            return Weighed(ledger.try_hold(payer, bound, call.id) or await ledger.hold(payer, bound, call.id))
-    prices = [candidate.model.price for candidate in plan.candidates]
+    if envelope.media or envelope.server_tools:
+        weighed = await _hold_counted(call, plan, ledger, usual)
+        weighed.believable = NanoUsd(NEVER)  # what a provider finds on its own is part of its prompt
+        return weighed
+    bound = _bound(call, plan)
+    if not ledger.left(payer):
+        await ledger.learn(payer, bound)
+    is_rich = ledger.left(payer) >= bound * RICH
+    return await (_hold_rich if is_rich else _hold_counted)(call, plan, ledger, usual)
+
+
+async def _hold_counted(call: Call, plan: Plan, ledger: Ledger, usual: UsualOutput) -> Weighed:
+    """By the words of the question, each counted."""
     worst = await _worst_case(call, plan)
-    need = ceiling(prices, worst)
+    prices = [candidate.model.price for candidate in plan.candidates]
+    if call.caller.payer.strict:
+        return await _hold_strictly(call, prices, worst, ledger)
+    if call.envelope.stream:
+        return await _hold_stream(call, plan, worst, ledger, usual)
+    return await _hold_whole(call, prices, worst, ledger)
+
+
+async def _hold_rich(call: Call, plan: Plan, ledger: Ledger, usual: UsualOutput) -> Weighed:
+    """By the cheap bound of the input: not a word is counted."""
+    per_in, per_out = plan.dearest
+    tokens = upper_bound(call.size)
+    worst = Worst(tokens, _most_output(call, plan), call.envelope.answers)
+    first = worst.max_output
+    if call.envelope.stream and not call.caller.payer.strict:
+        first = min(first, max(LEAST_OF_THE_RICH, usual.tokens(plan.model.id, call.caller.key, first)))
+    fixed = tokens * per_in
+    weighed = Weighed(await _hold(call, NanoUsd(fixed + first * worst.answers * per_out), ledger), worst)
+    return _growing(weighed, first * worst.answers, fixed, fixed + worst.max_output * worst.answers * per_out)
+
+
+async def _hold_stream(call: Call, plan: Plan, worst: Worst, ledger: Ledger, usual: UsualOutput) -> Weighed:
+    """The input and a usual answer; the provider is told no higher limit than the credits cover altogether."""
+    prices = [candidate.model.price for candidate in plan.candidates]
+    share = affordable_output(prices, worst, ledger.left(call.caller.payer)) // SHARE
+    enough = usual.tokens(plan.model.id, call.caller.key, max(share, LEAST_OF_THE_POOR))
+    first = _within(worst, min(enough, worst.max_output))
+    hold, first = await _hold_or_less(call, prices, first, ledger)
+    paid = affordable_output(prices, worst, hold.amount + ledger.left(call.caller.payer))
+    limit = max(paid, first.max_output) if paid < worst.max_output else None
+    fixed, most = ceiling(prices, _within(worst, 0)), ceiling(prices, worst)
+    return _growing(Weighed(hold, worst, limit), first.max_output * worst.answers, fixed, most)
+
+
+async def _hold_whole(call: Call, prices: Sequence[Price], worst: Worst, ledger: Ledger) -> Weighed:
+    """The worst case of as much output as the credits cover: a whole answer cannot be stopped on its way."""
+    hold, covered = await _hold_or_less(call, prices, worst, ledger)
+    return Weighed(hold, worst, covered.max_output if covered.max_output < worst.max_output else None)
+
+
+async def _hold_strictly(call: Call, prices: Sequence[Price], worst: Worst, ledger: Ledger) -> Weighed:
+    """The worst case of what was asked; lowered only where the caller stated no limit (hub.md 4.5)."""
     try:
-        return Weighed(ledger.try_hold(payer, need, call.id) or await ledger.hold(payer, need, call.id))
+        return Weighed(await _hold(call, ceiling(prices, worst), ledger), worst)
     except CreditsExhausted as error:
-        if call.envelope.max_output is not None:
-            raise
         limit = affordable_output(prices, worst, error.remaining_nano_usd)
-        if limit < MIN_OUTPUT:
+        if call.envelope.max_output is not None or limit < MIN_OUTPUT:
             raise
-    worst = Worst(worst.input_tokens, limit, worst.answers, worst.images, worst.tool_calls)
-    return Weighed(await ledger.hold(payer, ceiling(prices, worst), call.id), limit)
+    return Weighed(await _hold(call, ceiling(prices, _within(worst, limit)), ledger), worst, limit)
+
+
+async def _hold_or_less(call: Call, prices: Sequence[Price], worst: Worst, ledger: Ledger) -> tuple[Hold, Worst]:
+    """A hold for `worst`, or for as much output as can be paid, and what it covers.
+
+    Raises CreditsExhausted when not even one token can.
+    """
+    for tries in range(TRIES, -1, -1):
+        try:
+            return await _hold(call, ceiling(prices, worst), ledger), worst
+        except CreditsExhausted as error:
+            limit = affordable_output(prices, worst, error.remaining_nano_usd)
+            if limit < 1 or not tries:
+                raise
+            worst = _within(worst, min(limit, worst.max_output - 1) or 1)
+    raise AssertionError("the last try returns or raises")
+
+
+async def _hold(call: Call, amount: NanoUsd, ledger: Ledger) -> Hold:
+    payer = call.caller.payer
+    return ledger.try_hold(payer, amount, call.id) or await ledger.hold(payer, amount, call.id)
+
+
+def _within(worst: Worst, limit: int) -> Worst:
+    return Worst(worst.input_tokens, limit, worst.answers, worst.images, worst.tool_calls)
+
+
+def _growing(weighed: Weighed, first: int, fixed: int, most: int) -> Weighed:
+    weighed.first, weighed.fixed, weighed.believable = first, NanoUsd(fixed), NanoUsd(most)
+    return weighed
 
 
 async def _worst_case(call: Call, plan: Plan) -> Worst:
@@ -92,9 +189,13 @@ async def _worst_case(call: Call, plan: Plan) -> Worst:
 def _bound(call: Call, plan: Plan) -> NanoUsd:
     """More than the worst case, without looking at a single word: a token is never less than one byte."""
     per_in, per_out = plan.dearest
+    output = _most_output(call, plan) * call.envelope.answers
+    return NanoUsd(upper_bound(call.size) * per_in + output * per_out + _pictures(plan))
+
+
+def _most_output(call: Call, plan: Plan) -> int:
     asked, most = call.envelope.max_output, plan.most_output
-    output = most if asked is None or asked > most or _may_widen(call, plan) else asked
-    return NanoUsd(upper_bound(call.size) * per_in + output * call.envelope.answers * per_out + _pictures(plan))
+    return most if asked is None or asked > most or _may_widen(call, plan) else asked
 
 
 def _may_widen(call: Call, plan: Plan) -> bool:

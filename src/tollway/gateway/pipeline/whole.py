@@ -5,7 +5,7 @@ import msgspec
 from tollway.core.chat import Part, Reasoning, Refusal, Text, ToolCall
 from tollway.core.errors import Fault, Remedy
 from tollway.core.media import Media, MediaKind
-from tollway.core.stream import Answer
+from tollway.core.stream import Answer, Finish
 from tollway.core.usage import Usage
 from tollway.gateway.dialect import Dialect, Glance, Voice
 from tollway.gateway.metering.tokens import TextTally
@@ -13,6 +13,9 @@ from tollway.gateway.pipeline.call import Call
 from tollway.gateway.pipeline.prepare import Prepared
 from tollway.gateway.pipeline.restore import Restore
 from tollway.gateway.routing.router import Candidate
+
+_AT_LIMIT = frozenset({"length", "max_tokens", "MAX_TOKENS"})
+"""What the dialects call the end of an answer that reached its limit."""
 
 
 class WholeReply(msgspec.Struct):
@@ -25,6 +28,8 @@ class WholeReply(msgspec.Struct):
     empty: bool
     tally: TextTally
     images: int = 0
+    at_limit: bool = False
+    """It ended because it had reached its limit."""
 
     def body(self, call: Call, voice: Voice) -> bytes:
         """The caller's bytes."""
@@ -48,7 +53,7 @@ def read_whole(candidate: Candidate, prepared: Prepared, data: bytes) -> WholeRe
             return _counted(candidate, data, answer, answer)
         glance = _glance(dialect, data)
         if glance.usage is not None and not glance.empty:
-            return WholeReply(candidate, data, None, glance.usage, False, TextTally())
+            return WholeReply(candidate, data, None, glance.usage, False, TextTally(), 0, glance.finish in _AT_LIMIT)
         return _counted(candidate, data, dialect.read_reply(data), None)
     except ValueError as error:
         message = f"{candidate.channel.id}: the provider's answer could not be read"
@@ -70,7 +75,8 @@ def _counted(candidate: Candidate, data: bytes, read: Answer, shown: Answer | No
         tally.add(_words(part))
     images = sum(isinstance(part, Media) and part.kind is MediaKind.IMAGE for part in parts)
     empty = not any(_says(part) for part in parts)
-    return WholeReply(candidate, data, shown, read.usage, empty, tally, images)
+    at_limit = any(choice.finish is Finish.LENGTH for choice in read.choices)
+    return WholeReply(candidate, data, shown, read.usage, empty, tally, images, at_limit)
 
 
 def _words(part: Part) -> str:

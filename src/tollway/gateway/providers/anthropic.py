@@ -3,7 +3,7 @@
 from tollway.gateway.dialect import Body, Target
 from tollway.gateway.dialects.anthropic_messages import dialect
 from tollway.gateway.dialects.anthropic_messages.loop import loses_thoughts
-from tollway.gateway.provider import HeaderLines, Provider, at
+from tollway.gateway.provider import Disconnect, HeaderLines, Provider, at
 
 VERSION = "2023-06-01"
 
@@ -31,6 +31,10 @@ provider = Provider(
     path=at("/v1/messages"),
     authorize=authorize,
     accent=_accent,
+    disconnect=Disconnect(
+        True,
+        "OpenRouter lists Anthropic among those whose billing stops: https://openrouter.ai/docs/api-reference/streaming",
+    ),
     drops=_unthinkable,
     key_env="ANTHROPIC_API_KEY",
     base_env="ANTHROPIC_BASE_URL",

@@ -3,7 +3,7 @@
 from tollway.gateway.dialect import Body, Target
 from tollway.gateway.dialects.openai_chat import dialect
 from tollway.gateway.dialects.openai_chat.accents import Turn, present, renamed, retouched, with_role, without, word
-from tollway.gateway.provider import Provider, at, bearer
+from tollway.gateway.provider import Disconnect, Provider, at, bearer
 
 _UNKNOWN = frozenset({"logit_bias", "parallel_tool_calls", "seed", "service_tier", "store", "metadata", "verbosity"})
 
@@ -34,6 +34,10 @@ provider = Provider(
     path=at("/chat/completions"),
     authorize=bearer,
     accent=_accent,
+    disconnect=Disconnect(
+        True,
+        "OpenRouter lists DeepSeek among those whose billing stops: https://openrouter.ai/docs/api-reference/streaming",
+    ),
     drops=_unwanted,
     key_env="DEEPSEEK_API_KEY",
     base_env="DEEPSEEK_BASE_URL",

@@ -1,7 +1,7 @@
 """The echo model: speaks OpenAI Chat from inside the process, so that everything can be tried without a key."""
 
 from tollway.gateway.dialects.openai_chat import dialect as openai_chat
-from tollway.gateway.provider import Provider, at, bearer, same
+from tollway.gateway.provider import Disconnect, Provider, at, bearer, same
 
 provider = Provider(
     name="echo",
@@ -10,6 +10,7 @@ provider = Provider(
     path=at("/chat/completions"),
     authorize=bearer,
     accent=same,
+    disconnect=Disconnect(True, "it runs inside this process and bills nobody"),
     needs_key=False,
     inside=True,
 )

@@ -5,7 +5,7 @@ from urllib.parse import quote
 from tollway.gateway.dialect import Body, Target
 from tollway.gateway.dialects.gemini import dialect
 from tollway.gateway.dialects.gemini.mended import mended
-from tollway.gateway.provider import Aim, HeaderLines, Provider
+from tollway.gateway.provider import Aim, Disconnect, HeaderLines, Provider
 
 
 def _path(aim: Aim) -> str:
@@ -31,6 +31,11 @@ provider = Provider(
     path=_path,
     authorize=_goog_key,
     accent=_accent,
+    disconnect=Disconnect(
+        False,
+        "Google: cancelling does not reach the backend, charges apply: "
+        "https://firebase.google.com/docs/reference/js/ai.singlerequestoptions",
+    ),
     key_env="GEMINI_API_KEY",
     base_env="GEMINI_BASE_URL",
 )

@@ -3,7 +3,7 @@
 from tollway.gateway.dialect import Body, Target
 from tollway.gateway.dialects.openai_chat import dialect
 from tollway.gateway.dialects.openai_chat.accents import Turn, present, retouched, without, word
-from tollway.gateway.provider import Provider, at, bearer
+from tollway.gateway.provider import Disconnect, Provider, at, bearer
 
 _UNKNOWN = frozenset(
     {"logprobs", "top_logprobs", "logit_bias", "store", "verbosity", "prompt_cache_key", "safety_identifier"}
@@ -33,6 +33,10 @@ provider = Provider(
     path=at("/chat/completions"),
     authorize=bearer,
     accent=_accent,
+    disconnect=Disconnect(
+        False,
+        "OpenRouter lists Groq among those whose billing goes on: https://openrouter.ai/docs/api-reference/streaming",
+    ),
     drops=_unwanted,
     key_env="GROQ_API_KEY",
     base_env="GROQ_BASE_URL",

@@ -9,7 +9,7 @@ import msgspec
 from tollway.gateway.dialect import Body, Target, plain
 from tollway.gateway.dialects.openai_chat import dialect
 from tollway.gateway.dialects.openai_chat.accents import Turn, present, renamed, retouched, with_role, without, word
-from tollway.gateway.provider import Provider, at, bearer
+from tollway.gateway.provider import Disconnect, Provider, at, bearer
 
 _UNKNOWN = frozenset(
     {
@@ -64,6 +64,10 @@ provider = Provider(
     path=at("/chat/completions"),
     authorize=bearer,
     accent=_accent,
+    disconnect=Disconnect(
+        False,
+        "OpenRouter lists Mistral among those whose billing goes on: https://openrouter.ai/docs/api-reference/streaming",
+    ),
     drops=_unwanted,
     key_env="MISTRAL_API_KEY",
     base_env="MISTRAL_BASE_URL",

@@ -9,7 +9,7 @@ import msgspec
 from tollway.gateway.dialect import Body, Target
 from tollway.gateway.dialects.openai_chat import dialect
 from tollway.gateway.dialects.openai_chat.accents import Turn, present, renamed, retouched, with_role, without, word
-from tollway.gateway.provider import Provider, at, bearer
+from tollway.gateway.provider import Disconnect, Provider, at, bearer
 
 _O_SERIES = re.compile(r"o\d")
 _GPT_5 = re.compile(r"gpt-5(?!-chat)")
@@ -71,6 +71,10 @@ provider = Provider(
     path=at("/chat/completions"),
     authorize=bearer,
     accent=_accent,
+    disconnect=Disconnect(
+        True,
+        "OpenRouter lists OpenAI among those whose billing stops: https://openrouter.ai/docs/api-reference/streaming",
+    ),
     drops=_unwanted,
     key_env="OPENAI_API_KEY",
     base_env="OPENAI_BASE_URL",

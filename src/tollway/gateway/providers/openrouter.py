@@ -3,7 +3,7 @@
 from tollway.gateway.dialect import Body, Target
 from tollway.gateway.dialects.openai_chat import dialect
 from tollway.gateway.dialects.openai_chat.accents import word
-from tollway.gateway.provider import Provider, at, bearer
+from tollway.gateway.provider import Disconnect, Provider, at, bearer
 
 
 def _accent(body: Body, target: Target) -> Body:
@@ -23,6 +23,11 @@ provider = Provider(
     path=at("/chat/completions"),
     authorize=bearer,
     accent=_accent,
+    disconnect=Disconnect(
+        False,
+        "it depends on who serves the model; these stop: https://openrouter.ai/docs/api-reference/streaming",
+        except_for=("openai/", "anthropic/", "x-ai/", "deepseek/"),
+    ),
     headers=(("http-referer", "http://localhost"), ("x-title", "Tollway")),
     key_env="OPENROUTER_API_KEY",
     base_env="OPENROUTER_BASE_URL",

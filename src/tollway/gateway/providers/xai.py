@@ -5,7 +5,7 @@ import re
 from tollway.gateway.dialect import Body, Target
 from tollway.gateway.dialects.openai_chat import dialect
 from tollway.gateway.dialects.openai_chat.accents import present, without
-from tollway.gateway.provider import Provider, at, bearer
+from tollway.gateway.provider import Disconnect, Provider, at, bearer
 
 _REASONS = re.compile(r"grok-(?:4|[5-9]|3-mini|code|build|latest)(?!.*non-reasoning)")
 _TAKES_EFFORT = re.compile(r"grok-(?:3-mini|4\.[3-9](?!\d)|[5-9]|latest)")
@@ -32,6 +32,10 @@ provider = Provider(
     path=at("/chat/completions"),
     authorize=bearer,
     accent=_accent,
+    disconnect=Disconnect(
+        True,
+        "OpenRouter lists xAI among those whose billing stops: https://openrouter.ai/docs/api-reference/streaming",
+    ),
     drops=_unwanted,
     key_env="XAI_API_KEY",
     base_env="XAI_BASE_URL",

@@ -50,7 +50,11 @@ class Incoming:
         if self._size > self._limit:
             self._outgrow()
         if not self._is_whole or self._error is not None:
-            await self._until_over()
+            try:
+                await self._until_over()
+            except asyncio.CancelledError:
+                self.close()
+                raise
         self._size = 0
         pieces = self._pieces
         self._pieces = []
@@ -77,15 +81,12 @@ class Incoming:
             self._on_data = None
 
     async def _until_over(self) -> None:
-        """Wait for the body's end. Raises the error it ended with; cancelled, cuts the connection."""
+        """Wait for the body's end. Raises the error it ended with."""
         if self._source is not None:
             self._hold()
             self._waiter = asyncio.get_running_loop().create_future()
             try:
                 await self._waiter
-            except asyncio.CancelledError:
-                self.close()
-                raise
             finally:
                 self._waiter = None
         elif self._error is not None:

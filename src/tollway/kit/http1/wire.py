@@ -42,7 +42,8 @@ class Inbound(Protocol):
     async def pump(self, on_data: Callable[[bytes], None]) -> None:
         """Call `on_data` with the body as it comes, in the reader's own callback; return at its clean end.
 
-        May be called again after `on_data` raised or after `stop_pump`. Raises UpstreamError on a cut.
+        May be called again after `on_data` raised, after `stop_pump`, or when it was cancelled: whoever is done with
+        the answer closes it. Raises UpstreamError on a cut.
         """
 
     def stop_pump(self) -> None:

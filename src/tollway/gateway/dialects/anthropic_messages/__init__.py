@@ -12,7 +12,7 @@ from tollway.gateway.dialects.anthropic_messages.request import (
     read_request,
     write_request,
 )
-from tollway.gateway.dialects.anthropic_messages.stream import Decoder
+from tollway.gateway.dialects.anthropic_messages.stream import Decoder, closing
 
 dialect = Dialect(
     name="anthropic_messages",
@@ -32,5 +32,6 @@ dialect = Dialect(
     words=WORDS,
     widens_limit=True,
     passes=(b"anthropic-beta",),
+    closes=closing,
     write_count=write_count,
 )

@@ -62,14 +62,26 @@ def edit_request(body: Body, envelope: Envelope, edits: Edits) -> Body:
         edited["max_tokens"] = limit = edits.max_output
     edited["model"], asked = split_suffix(edits.model, limit or 0)
     if asked is not None and "thinking" not in body:
-        _think(edited, asked)
+        _think(edited, asked, edits.max_output or 0)
+    elif edits.max_output is not None and "thinking" in body:
+        _fit_thoughts(edited, edits.max_output)
     messages = body.get("messages")
     if isinstance(messages, msgspec.Raw) and MARK.encode() in bytes(messages):
         edited["messages"] = _without_foreign_seals(plain(body, "messages"))
     return edited
 
 
-def _think(body: Body, asked: Thinking) -> None:
+def _fit_thoughts(body: Body, limit: int) -> None:
+    """A budget for thoughts that stays below the lowered limit, with room for an answer; else no thoughts."""
+    stated = plain(body, "thinking")
+    budget = stated.get("budget_tokens") if isinstance(stated, dict) else None
+    if not isinstance(budget, int) or budget < limit:
+        return
+    fits = budgeted(Thinking(budget=budget), limit, limit)
+    body["thinking"] = {**stated, "budget_tokens": fits[0]} if fits else {"type": "disabled"}
+
+
+def _think(body: Body, asked: Thinking, limit: int) -> None:
     """Add what the model's suffix asks for, and take away the dials that thinking forbids."""
     traits = traits_of(body["model"])
     for dial in ("temperature", "top_p", "top_k"):
@@ -79,7 +91,7 @@ def _think(body: Body, asked: Thinking) -> None:
         stated = plain(body, "output_config", dict[str, Any]) or {}
         body["output_config"] = {"effort": effort_word(asked, traits)} | stated
         return
-    fits = budgeted(asked, plain(body, "max_tokens", int) or 0, 0)
+    fits = budgeted(asked, plain(body, "max_tokens", int) or 0, limit)
     if fits:
         body["thinking"], body["max_tokens"] = {"type": "enabled", "budget_tokens": fits[0]}, fits[1]
 

@@ -23,9 +23,11 @@ from tollway.core.stream import (
     ToolStart,
     UsageSeen,
 )
+from tollway.core.usage import Usage
 from tollway.gateway.dialects.anthropic_messages.citations import FAMILY, read_citation
 from tollway.gateway.dialects.anthropic_messages.counts import WireUsage, finish_of, merged, usage_of
 from tollway.gateway.dialects.anthropic_messages.error import status_of_type
+from tollway.gateway.dialects.anthropic_messages.frames import message_end, say
 from tollway.gateway.remedy import masked
 from tollway.kit.sse import Frame
 
@@ -86,7 +88,7 @@ _encode = msgspec.json.Encoder().encode
 class Decoder:
     """One answer's stream. Exactly one terminal event; nothing after it."""
 
-    __slots__ = ("_blocks", "_done", "_finished", "_slots", "_tellers", "_usage")
+    __slots__ = ("_blocks", "_done", "_finished", "_slots", "_tellers", "_usage", "open_block")
 
     def __init__(self) -> None:
         self._blocks: dict[int, _Block] = {}
@@ -94,6 +96,8 @@ class Decoder:
         self._usage: WireUsage | None = None
         self._finished = False
         self._done = False
+        self.open_block: int | None = None
+        """The content block that has begun and not ended."""
         self._tellers: dict[str, Callable[[_Event], list[StreamEvent]]] = {
             "message_start": self._start,
             "content_block_start": self._block_start,
@@ -148,6 +152,7 @@ class Decoder:
     def _block_start(self, event: _Event) -> list[StreamEvent]:
         wire = event.content_block or {}
         kind = wire.get("type")
+        self.open_block = event.index
         if kind == "text":
             text = wire.get("text")
             return [TextDelta(text)] if text and isinstance(text, str) else []
@@ -192,6 +197,7 @@ class Decoder:
         return [ToolArgs(block.slot, fragment)]
 
     def _block_stop(self, event: _Event) -> list[StreamEvent]:
+        self.open_block = None
         block = self._blocks.pop(event.index, None)
         if block is None:
             return []
@@ -224,6 +230,13 @@ class Decoder:
         for index in [index for index, block in self._blocks.items() if block.slot >= 0]:
             told += _tool_end(self._blocks.pop(index))
         return told
+
+
+def closing(decoder: Decoder, usage: Usage) -> bytes:
+    """The end of a stream that we cut at its limit, after the frames that `decoder` saw."""
+    index = decoder.open_block
+    told = b"" if index is None else say("content_block_stop", {"index": index})
+    return told + message_end("max_tokens", None, usage)
 
 
 def _tool_end(block: _Block) -> list[StreamEvent]:
