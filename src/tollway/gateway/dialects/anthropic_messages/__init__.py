@@ -3,6 +3,7 @@
 from tollway.gateway.dialect import Dialect
 from tollway.gateway.dialects.anthropic_messages.encoder import Encoder
 from tollway.gateway.dialects.anthropic_messages.error import read_error, write_error
+from tollway.gateway.dialects.anthropic_messages.frames import limit_end
 from tollway.gateway.dialects.anthropic_messages.reply import glance, read_reply, write_count, write_reply
 from tollway.gateway.dialects.anthropic_messages.request import (
     MEDIA_MARKERS,
@@ -12,7 +13,7 @@ from tollway.gateway.dialects.anthropic_messages.request import (
     read_request,
     write_request,
 )
-from tollway.gateway.dialects.anthropic_messages.stream import Decoder, closing
+from tollway.gateway.dialects.anthropic_messages.stream import Decoder
 
 dialect = Dialect(
     name="anthropic_messages",
@@ -32,6 +33,6 @@ dialect = Dialect(
     words=WORDS,
     widens_limit=True,
     passes=(b"anthropic-beta",),
-    closes=closing,
+    closes=limit_end,
     write_count=write_count,
 )

@@ -1,6 +1,6 @@
 """The frames of the vendor's stream."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -47,3 +47,17 @@ def message_end(reason: str, stop_sequence: str | None, usage: Usage) -> bytes:
     said = write_usage(usage)
     said.pop("cache_creation")
     return say("message_delta", {"delta": delta, "usage": said}) + say("message_stop", {})
+
+
+class Follower(Protocol):
+    """Whoever has read a stream so far."""
+
+    open_block: int | None
+    """The content block that has begun and not ended."""
+
+
+def limit_end(follower: Follower, usage: Usage) -> bytes:
+    """The end of a stream that we cut at its limit, after the frames that `follower` has read."""
+    index = follower.open_block
+    told = b"" if index is None else say("content_block_stop", {"index": index})
+    return told + message_end("max_tokens", None, usage)

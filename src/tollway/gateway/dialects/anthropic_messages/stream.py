@@ -23,11 +23,9 @@ from tollway.core.stream import (
     ToolStart,
     UsageSeen,
 )
-from tollway.core.usage import Usage
 from tollway.gateway.dialects.anthropic_messages.citations import FAMILY, read_citation
 from tollway.gateway.dialects.anthropic_messages.counts import WireUsage, finish_of, merged, usage_of
 from tollway.gateway.dialects.anthropic_messages.error import status_of_type
-from tollway.gateway.dialects.anthropic_messages.frames import message_end, say
 from tollway.gateway.remedy import masked
 from tollway.kit.sse import Frame
 
@@ -230,13 +228,6 @@ class Decoder:
         for index in [index for index, block in self._blocks.items() if block.slot >= 0]:
             told += _tool_end(self._blocks.pop(index))
         return told
-
-
-def closing(decoder: Decoder, usage: Usage) -> bytes:
-    """The end of a stream that we cut at its limit, after the frames that `decoder` saw."""
-    index = decoder.open_block
-    told = b"" if index is None else say("content_block_stop", {"index": index})
-    return told + message_end("max_tokens", None, usage)
 
 
 def _tool_end(block: _Block) -> list[StreamEvent]:
