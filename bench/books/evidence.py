@@ -26,6 +26,8 @@ class Case:
         self.receipt: Receipt | None = None
         self.fate = ""
         """How its gateway's life ended while the call may have been open: `killed`, `lost`, `ended`, or nothing."""
+        self.end = ""
+        """How and when that life ended, counted from the end of the call."""
         self.disturbed = False
         """Its gateway was stopped, or the database away, while the call was open."""
         self.shaken = False
@@ -52,7 +54,7 @@ class Case:
         how = "stream" if call.stream else "whole"
         return (
             f"call {call.number} ({seen.id or 'no id'}; {call.dialect} {call.model} {how};"
-            f" {self.account.kind} {self.user}; hub {seen.hub}.{seen.life} {self.fate or 'lived'}"
+            f" {self.account.kind} {self.user}; hub {seen.hub}.{seen.life} {self.end}"
             f"{' disturbed' if self.disturbed else ''}; saw {seen.status} {seen.end} {seen.pieces} pieces;"
             f" provider: {kinds or 'not asked'})"
         )
@@ -85,6 +87,7 @@ class Evidence:
         open_until = seen.ended_at + (AFTER_S if seen.end == "left" else NOTICE_S)
         if seen.sent_at - 1.0 <= life.ended_at <= open_until:
             case.fate = life.how
+        case.end = f"{life.how} {life.ended_at - seen.ended_at:+.1f} s"
         case.losable = life.how == "lost" and life.ended_at <= open_until + LOST_S - NOTICE_S
         own = [(since, to) for hub, number, since, to in self.outcome.pauses if (hub, number) == (seen.hub, seen.life)]
         case.disturbed = _overlaps(seen, [*own, *self.outcome.outages])

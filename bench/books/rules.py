@@ -254,8 +254,8 @@ def _within(case: Case, receipt: Receipt, attempt: dict[str, Any]) -> None:
     if deed.told is not None and (attempt["told"] or dialect == "anthropic"):  # who tells the prompt before the answer
         told = Tokens(*(max(0, count) for count in told_by(dialect, deed.told)))
     said = told.said if attempt["told"] else 0
-    least = max(said, math.floor(case.seen.pieces * PIECE_TOKENS * LEAST_PER_TOKEN))
-    most = max(said, math.ceil(attempt["pieces"] * PIECE_TOKENS * MOST_PER_TOKEN) + 2)
+    least = math.floor(case.seen.pieces * PIECE_TOKENS * LEAST_PER_TOKEN)
+    most = math.ceil(attempt["pieces"] * PIECE_TOKENS * MOST_PER_TOKEN) + 2
     if not (least <= usage.said <= most or (said and usage.said == said)):
         raise Wrong(f"{usage.said} tokens were counted, between {least} and {most} were delivered")
     if told.asked and usage._replace(said=0) == told._replace(said=0):
