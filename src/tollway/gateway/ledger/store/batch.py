@@ -109,9 +109,9 @@ def _keep(tx: Transaction, batch: Batch, number: int) -> None:
     into = (
         f"INSERT INTO receipts_{batch.month}"
         " (call_id, user_id, key_id, at, charge, cost, reason, account_id, body, entry_id)"
-        f" VALUES (:call, :user, :key, :at, :charge, :cost, :reason, :account, :body, {number}) ON CONFLICT DO NOTHING"
+        " VALUES (:call, :user, :key, :at, :charge, :cost, :reason, :account, :body, :entry) ON CONFLICT DO NOTHING"
     )
-    if tx.many(into, batch.rows) != len(batch.rows):
+    if tx.many(into, [(*row, number) for row in batch.rows]) != len(batch.rows):
         raise Doubt
     split = (
         f"INSERT INTO splits_{batch.month} (call_id, place, account_id, amount)"
