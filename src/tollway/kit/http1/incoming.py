@@ -137,6 +137,13 @@ class Incoming:
             self._on_data = None
             self._wake(error)
 
+    def whole(self, pieces: list[bytes]) -> None:
+        """The body came with the head, and is whole."""
+        self._pieces = pieces
+        self._size = sum(map(len, pieces))
+        self._is_whole = True
+        self._source = None
+
     def finish(self) -> None:
         """The body is whole."""
         self._is_whole = True

@@ -108,7 +108,7 @@ class Pool:
     def release(self, wire: Wire) -> None:
         """See Home."""
         wire.idle_since = self.loop.time()
-        if self._wake(wire):
+        if self._waiting and self._wake(wire):
             return
         if len(self.idle) < self.max_idle:
             self.idle.append(wire)

@@ -194,6 +194,10 @@ class Wire:
             waiter = self._waiter
             if waiter is not None and not waiter.done() and self._fault is None:
                 waiter.set_result(incoming)
+                if self._is_complete:  # a short answer in one read: nobody has begun to listen yet
+                    incoming.whole(self._pieces)
+                    self._finish(None)
+                    return
             pieces = self._pieces
             if pieces:
                 self._pieces = []
@@ -203,10 +207,9 @@ class Wire:
         if self._fault is not None:
             self._fail(self._fault)
         elif self._is_complete:
-            self._finish()
+            self._finish(incoming)
 
-    def _finish(self) -> None:
-        incoming = self._incoming
+    def _finish(self, incoming: Incoming | None) -> None:
         self._asked = None
         self._incoming = None
         transport = self.transport
@@ -244,7 +247,7 @@ class Wire:
             return
         if self._is_until_close and is_clean:
             self._is_dirty = True
-            self._finish()
+            self._finish(self._incoming)
         elif self._uses > 1 and not self._got_bytes:
             self._fail(StaleConnection("reset", message))
         else:
