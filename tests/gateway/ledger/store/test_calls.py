@@ -131,7 +131,10 @@ async def test_the_name_of_a_swept_lease_under_another_fence_is_another_lease(de
     assert await desk.give_back((owner, lease, fence)) == 400
     again = desk.wish(400)._replace(lease=lease)
     assert (await desk.do(lambda tx: store.take(tx, again))).fence > fence
-    await desk.settle_in_doubt(ended(((owner, lease, fence),), 100))
+    call = ended(((owner, lease, fence),), 100)
+    with pytest.raises(store.Doubt):
+        await desk.do(lambda tx: store.settle(tx, [call]))
+    await desk.settle_in_doubt(call)
     assert await desk.look("SELECT taken, spent FROM leases") == [(400, 0)]
     assert (await desk.left(), await desk.reserved()) == (900, 400)
 
