@@ -14,8 +14,9 @@ from tollway.backends.sql import migrations
 from tollway.core.errors import Unavailable
 
 TABLES = {
-    "accounts", "alembic_version", "allowances", "api_keys", "closed_months", "counters", "entries", "leases", "locks",
-    "meta", "months", "postings", "purses", "refunds", "usage_daily", "users",
+    "accounts", "alembic_version", "allowances", "api_keys", "closed_months", "counters", "entries", "leases",
+    "listed_prices", "locks", "meta", "months", "postings", "price_cards", "price_updates", "purses", "refunds",
+    "usage_daily", "users",
 }  # fmt: skip
 
 

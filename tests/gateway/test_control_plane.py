@@ -1,10 +1,12 @@
 """The way to the control plane: built when first asked, told who asks."""
 
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 from tests.gateway.pipeline.stage import Ear, Stage, open_stage
-from tollway.gateway.control_plane import ControlPlane, load
+from tollway.gateway.control_plane import QUIET_S, ControlPlane, load
 from tollway.kit.http1.asgi import Receive, Send
 from tollway.kit.http1.wire import Request
 
@@ -42,6 +44,26 @@ async def test_the_app_is_built_once_and_only_when_it_is_asked(tmp_path: Path) -
         for _ in range(2):
             assert (await asked(stage, plane, "/v1/models")).data == b"ok"
         assert built == [1]
+
+
+async def test_it_is_built_beside_the_loop_in_a_quiet_second_and_not_in_a_busy_one(tmp_path: Path) -> None:
+    async with open_stage(tmp_path, environ={}) as stage:
+        built: list[int] = []
+
+        def build() -> Any:
+            built.append(threading.get_ident())
+            return Echoing()
+
+        plane = ControlPlane(stage.hub.keys, build)
+        began_s = time.process_time()
+        while time.process_time() < began_s + 2 * QUIET_S:
+            pass  # somebody's work
+        await plane.load_when_quiet()
+        assert not built
+        await plane.load_when_quiet()
+        await plane.load_when_quiet()
+        assert len(built) == 1
+        assert built != [threading.get_ident()]
 
 
 async def test_the_caller_or_the_refusal_goes_along_with_an_id(tmp_path: Path) -> None:

@@ -5,12 +5,33 @@ from typing import Any
 
 import click
 
-from tollway.cli.office import WRONG, Office, run
-from tollway.cli.table import Row, json_option, say_json, show_one
+from tollway.cli.office import WRONG, Office, leave, run
+from tollway.cli.table import Row, json_option, say_json, show, show_one
+from tollway.core.errors import BadRequest
+from tollway.gateway.admin.moments import day_after, moment
 from tollway.gateway.admin.show import show_balance
+from tollway.gateway.ledger.audit import Sweeping, swept
 from tollway.gateway.ledger.audit import audit as examine
+from tollway.gateway.ledger.statement import Statement, as_csv, show_statement, six_places, statement
+from tollway.kit.iso8601 import iso
 
 Argv = dict[str, Any]
+
+
+def beginning(text: str) -> float:
+    """Unix seconds of a date or time."""
+    try:
+        return moment(text, "from")
+    except BadRequest as error:
+        raise click.BadParameter(error.message) from error
+
+
+def ending(text: str) -> float | None:
+    """Unix seconds of a time; of a date's end."""
+    try:
+        return day_after(text, "to")
+    except BadRequest as error:
+        raise click.BadParameter(error.message) from error
 
 
 @click.group("ledger")
@@ -24,17 +45,58 @@ def command() -> None:
 def audit(argv: Argv, as_json: bool) -> None:
     """Recompute every balance from the journal; exits with 1 on any difference."""
 
-    async def work(office: Office) -> list[str]:
-        return await office.database.read(examine)
+    async def work(office: Office) -> tuple[list[str], list[Sweeping]]:
+        return await office.database.read(lambda tx: (examine(tx), swept(tx)))
 
-    differences = run(argv, work)
+    differences, sweepings = run(argv, work)
+    work_done = [one._asdict() | {"at": iso(one.at)} for one in sweepings]
     if as_json:
-        say_json({"exact": not differences, "differences": differences})
+        told = {"exact": not differences, "differences": differences}
+        say_json(told | ({"swept": work_done} if work_done else {}))
     else:
+        if work_done:
+            click.echo("What the sweeper did last:")
+            show(work_done, ("at", "kind", "subject", "reason"), as_json=False)
+            click.echo()
         for difference in differences:
             click.echo(difference)
         click.echo(f"{len(differences)} differences" if differences else "the books are exact")
     sys.exit(WRONG if differences else 0)
+
+
+@command.command("statement")
+@click.argument("user")
+@click.option(
+    "--from", "begins_s", type=beginning, metavar="TIME", help="A date or time, UTC unless it says otherwise."
+)
+@click.option("--to", "ends_s", type=ending, metavar="TIME", help="A date is meant to its end, a time is not included.")
+@click.option("--csv", "as_table", is_flag=True, help="Print CSV for a spreadsheet.")
+@json_option
+@click.pass_obj
+def account(
+    argv: Argv, /, user: str, begins_s: float | None, ends_s: float | None, as_table: bool, as_json: bool
+) -> None:
+    """Show what came and went on a user's account (id or e-mail address), and what was left after each.
+
+    Exits with 1 when the statement does not end where the books are.
+    """
+
+    async def work(office: Office) -> Statement:
+        found = await office.users.find(user)
+        return await statement(office.database, found.id, begins_s, ends_s)
+
+    told = run(argv, work)
+    shown = show_statement(told)
+    if as_json:
+        say_json(shown)
+    elif as_table:
+        click.echo(as_csv(told), nl=False)
+    else:
+        click.echo(f"opening balance  {six_places(told.opening)}")
+        show(shown["lines"], ("at", "kind", "credit", "description", "author", "credits"), False, "nothing happened")
+        click.echo(f"closing balance  {six_places(told.closing)}")
+    if not told.exact:
+        leave(f"the books say {six_places(told.books or 0)}: run `tollway ledger audit`", WRONG)
 
 
 @command.command("balance")

@@ -4,13 +4,13 @@ from typing import Any
 
 import click
 
-from tollway.cli.office import USAGE, leave, settings_of
+from tollway.cli.office import Office, has_database, run, settings_of
+from tollway.cli.prices import listed, shelf_of
 from tollway.cli.table import json_option, show
 from tollway.gateway.admin.models import hub_model
 from tollway.gateway.app import all_channels, known_providers
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.routing.router import Router
-from tollway.kit.toml import TomlError
 
 COLUMNS = ("id", "name", "provider", "category", "context_window", "cost_per_1k_input", "cost_per_1k_output", "served")
 
@@ -21,10 +21,11 @@ COLUMNS = ("id", "name", "provider", "category", "context_window", "cost_per_1k_
 def command(argv: dict[str, Any], as_json: bool) -> None:
     """List the models on sale, with their prices in credits per 1,000 tokens and whether a channel serves them."""
     settings, providers = settings_of(argv), known_providers()
-    try:
-        catalog = Catalog.load(settings.sheet, [one.name for one in providers.values() if one.local_price])
-    except TomlError as error:
-        leave(str(error), USAGE)
+
+    async def work(office: Office) -> Catalog:
+        return (await shelf_of(office).everything())[0]
+
+    catalog = run(argv, work) if has_database(settings) else listed(settings)
     router = Router(catalog.models, all_channels(settings, providers), providers)
     rows = [hub_model(model) | {"served": router.serves(model.id)} for model in catalog]
     show(rows, COLUMNS, as_json, "no models")

@@ -73,6 +73,11 @@ def run(argv: Mapping[str, Any], work: Callable[[Office], Awaitable[T]], *, make
         leave(error.message, WRONG)
 
 
+def has_database(settings: Settings) -> bool:
+    """False when the database would be a file in the data folder that nobody has made yet."""
+    return settings.database_url != "sqlite://" or (settings.data_dir / "tollway.db").exists()
+
+
 def leave(message: str, code: int) -> NoReturn:
     """End the process with one line on the error output."""
     click.echo(f"tollway: {' '.join(message.split())}", err=True)
@@ -82,8 +87,7 @@ def leave(message: str, code: int) -> NoReturn:
 @asynccontextmanager
 async def _open(settings: Settings, makes: bool) -> AsyncIterator[Office]:
     clock = SystemClock()
-    own_file = settings.data_dir / "tollway.db"
-    if settings.database_url == "sqlite://" and not makes and not own_file.exists():
+    if not makes and not has_database(settings):
         raise Unavailable(f"there is no database in {settings.data_dir}: start `tollway serve` first")
     try:
         database = sql.open(settings.database_url, settings.data_dir, patient=True)

@@ -16,6 +16,29 @@ def command() -> None:
     """Show what a call cost, and why."""
 
 
+@command.command("list")
+@click.argument("user")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option("--before", help="Only calls older than the one of this request id.")
+@json_option
+@click.pass_obj
+def page(argv: dict[str, Any], user: str, limit: int, before: str | None, as_json: bool) -> None:
+    """List the receipts of a user (id or e-mail address), newest first."""
+
+    async def work(office: Office) -> list[Row]:
+        found = await office.users.find(user)
+        older = None if before is None else CallId(before)
+        rows = await office.ledger.receipts(found.id, limit, older) if plausible(before or "none") else None
+        if rows is None:
+            raise NotFound(f"no call {str(before)[:80]!r} of {found.email}")
+        return [show_receipt(row, to_admin=True) for row in rows]
+
+    rows = run(argv, work)
+    for row in [] if as_json else rows:
+        row["credits"] = row["charge"]["credits"]
+    show(rows, ("request_id", "started_at", "model", "reason", "credits", "duration_ms"), as_json, "no receipts")
+
+
 @command.command("show")
 @click.argument("request_id")
 @json_option

@@ -13,6 +13,7 @@ COMMANDS = {
     "users": "Make, show and credit users.",
     "keys": "Make, list and revoke API keys.",
     "models": "List the models on sale.",
+    "prices": "Show, propose and activate prices.",
     "ledger": "Look into the books.",
     "receipts": "Show what a call cost, and why.",
     "migrate": "Bring the database's schema forward, or move all data to another database.",

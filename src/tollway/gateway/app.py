@@ -22,6 +22,7 @@ from tollway.gateway.admin.users import Users
 from tollway.gateway.auth.api_keys import ApiKeys, KeyRules
 from tollway.gateway.auth.identify import KeyRing
 from tollway.gateway.auth.lockout import Lockout, LockoutRule
+from tollway.gateway.cards.board import PriceBoard
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.control_plane import ControlPlane, load
 from tollway.gateway.dialect import Dialect, Opaque
@@ -50,6 +51,8 @@ BEAT_S = 1.0
 NOTE_USE_S = 60.0
 ASK_ENGINES_S = 30.0
 DROP_S = 6 * 3600.0
+LOAD_S = 1.0
+LOOK_AT_PRICES_S = 0.25
 AWAIT_ENGINES_S = 0.8
 """How long the start waits for engines to say what they serve; what comes later is put on sale then."""
 SECRET = "opaque.key"
@@ -88,13 +91,15 @@ class Hub:
         self.ledger = Ledger(self.database, settings.data_dir, self.clock, _ledger_rules(settings.ledger))
         self.keys = KeyRing(self.database, self.clock, Lockout(_lockout_rule(settings.keys)))
         local = [provider.name for provider in self.providers.values() if provider.local_price]
-        self.catalog = Catalog.load(settings.sheet, local)
+        self.listed = self.catalog = Catalog.load(settings.sheet, local)
+        self.prices = PriceBoard(self.database, self.clock)
         self.limits = RateLimiter(self._model)
         self.router = Router(self.catalog.models, self.channels, self.providers)
         self.upstream = _client(settings)
         self.engines = LocalEngines(self.catalog, self.channels, self.providers, self.upstream)
         self.worker = Worker()
         self.heart = Heart()
+        self.control = ControlPlane(self.keys, self._control_app)
         self.front = self._front()
         self.draining = False
 
@@ -106,7 +111,7 @@ class Hub:
             gateway=self._gateway(),
             keys=self.keys,
             paths=Paths(discover(surfaces, "surface", Surface).values()),
-            control=ControlPlane(self.keys, self._control_app).handle,
+            control=self.control.handle,
             ready=self.wrong,
             opaque=Opaque(_secret(self.settings.data_dir)),
             max_body=self.settings.limits.max_body,
@@ -149,6 +154,7 @@ class Hub:
                 limiter=self.limits,
                 clock=self.clock,
                 catalog=lambda: self.catalog,
+                listed=self.listed,
                 channels=lambda: self.channels,
                 rests_until=self.router.health.rests_until,
                 writers={family: dialect.write_error for family, dialect in known_dialects().items()},
@@ -164,10 +170,14 @@ class Hub:
         """Bring the schema forward, replay what a dead process left, begin the loops."""
         await self.database.migrate()
         await self.ledger.start()
+        await self.prices.note_listed(self.listed)
+        await self.look_at_prices()
         heartbeat_s = self.settings.server.heartbeat_s
         self.worker.every(
             min(BEAT_S, heartbeat_s / 2), "heartbeat", lambda: self.heart.beat(self.clock.monotonic_s(), heartbeat_s)
         )
+        self.worker.every(LOAD_S, "load the control plane", self.control.load_when_quiet)
+        self.worker.every(LOOK_AT_PRICES_S, "look at prices", self.look_at_prices)
         if self.settings.retention.receipts_months:
             self.worker.every(DROP_S, "drop old receipts", self._drop_receipts, at_once=True)
         self.worker.every(NOTE_USE_S, "note use of keys", self.keys.note_use)
@@ -175,6 +185,13 @@ class Hub:
             self.worker.every(ASK_ENGINES_S, "ask local engines", self.ask_engines, at_once=True)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.engines.asked.wait(), AWAIT_ENGINES_S)
+
+    async def look_at_prices(self) -> None:
+        """Sell at the cards that hold now; calls in flight keep theirs."""
+        cards = await self.prices.news()
+        if cards is not None:
+            self.engines.sell_from(self.listed.at_prices(cards))
+            self._take_stock()
 
     async def _drop_receipts(self) -> None:
         """Forget the months that need not be kept."""

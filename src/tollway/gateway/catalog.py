@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal
 from importlib.resources import as_file, files
 from typing import Any
 
@@ -10,23 +9,34 @@ import msgspec
 
 from tollway.core.ids import ModelId
 from tollway.core.model import Model, Price
-from tollway.gateway.price_list import LocalRow, ModelRow, PriceRow, absurd
+from tollway.gateway.price_list import LocalRow, ModelRow, PriceRow, wrong
 from tollway.kit.toml import Place, Sheet, read
 
 _TABLE = "models.toml"
+_NO_CARDS: Mapping[str, Price] = {}
 
 
 class Catalog:
     """An immutable snapshot of what is on sale; a change makes a new one."""
 
-    __slots__ = ("_by_name", "_local", "_local_providers", "models", "version")
+    __slots__ = ("_by_name", "_cards", "_local", "_local_providers", "models", "version")
 
-    def __init__(self, models: Sequence[Model], version: str, local: Model, local_providers: frozenset[str]) -> None:
-        """`local` is the pattern of local models; raises ValueError when two models claim one name."""
+    def __init__(
+        self,
+        models: Sequence[Model],
+        version: str,
+        local: Model,
+        local_providers: frozenset[str],
+        cards: Mapping[str, Price] = _NO_CARDS,
+    ) -> None:
+        """`local` is the pattern of local models, `cards` what local models of no row are sold at instead of its price.
+
+        Raises ValueError when two models claim one name.
+        """
         self.models = tuple(model for model in models if model.enabled)
         """On sale, in the order of the table."""
         self.version = version
-        self._local, self._local_providers = local, local_providers
+        self._local, self._local_providers, self._cards = local, local_providers, cards
         self._by_name = _names(self.models)
 
     @classmethod
@@ -76,7 +86,13 @@ class Catalog:
             model if model.name in taken else msgspec.structs.replace(model, aliases=(model.name,)) for model in listed
         ]
         open_ended = self._local_providers | {provider} if others else self._local_providers - {provider}
-        return Catalog((*self.models, *listed), self.version, self._local, open_ended)
+        return Catalog((*self.models, *listed), self.version, self._local, open_ended, self._cards)
+
+    def at_prices(self, cards: Mapping[str, Price]) -> "Catalog":
+        """A catalog that sells each model named in `cards` (model id → card) at that card, all else as it is here."""
+        replace = msgspec.structs.replace
+        models = [replace(model, price=cards[model.id]) if model.id in cards else model for model in self.models]
+        return Catalog(models, self.version, self._local, self._local_providers, dict(cards))
 
     def __iter__(self) -> Iterator[Model]:
         return iter(self.models)
@@ -85,8 +101,10 @@ class Catalog:
         return len(self.models)
 
     def _as_local(self, provider: str, name: str) -> Model:
+        model = ModelId(f"{provider}/{name}")
+        price = self._cards.get(model, self._local.price)
         return msgspec.structs.replace(
-            self._local, id=ModelId(f"{provider}/{name}"), name=name, provider=provider, served_by={provider: name}
+            self._local, id=model, name=name, provider=provider, served_by={provider: name}, price=price
         )
 
 
@@ -101,19 +119,10 @@ class _Origin:
 
     def price(self, row: PriceRow) -> Price:
         """The card. Raises TomlError for a price that is absurd, or no price at all."""
-        for name in row.__struct_fields__:
-            value = getattr(row, name)
-            stated = value if isinstance(value, dict) else {"": value}
-            for key, dollars in stated.items():
-                problem = absurd(dollars) if isinstance(dollars, Decimal) else ""
-                if problem:
-                    raise self.sheet.error((*self.place, "price", name, *([key] if key else [])), problem)
-        if row.long_context_over is not None and row.long_context_over <= 0:
-            raise self.sheet.error((*self.place, "price", "long_context_over"), "must be above zero")
-        if row.long_context_over is None and not (row.long_input is None and row.long_output is None):
-            raise self.sheet.error((*self.place, "price", "long_context_over"), "is missing beside a long price")
-        if not (row.input or row.output or row.per_image):
-            raise self.sheet.error((*self.place, "price"), "has no price: nothing is sold for nothing")
+        found = wrong(row)
+        if found is not None:
+            field, problem = found
+            raise self.sheet.error((*self.place, "price", *field), problem)
         return Price(version=self.version, **msgspec.structs.asdict(row))
 
     def model(self) -> Model:

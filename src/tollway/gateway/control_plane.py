@@ -1,6 +1,8 @@
-"""The way to the control plane: who is asking goes along, and the framework is loaded when somebody first asks."""
+"""The way to the control plane: who is asking goes along, and the framework is loaded in a quiet second."""
 
+import asyncio
 import importlib
+import time
 from collections.abc import Callable
 
 from tollway.core.errors import TollwayError
@@ -10,21 +12,36 @@ from tollway.kit.http1.asgi import App, Message, Receive, Send, asgi_handler
 from tollway.kit.http1.wire import Handler, Request, Sink
 from tollway.kit.uuid7 import uuid7
 
+QUIET_S = 0.01
+"""Seconds of work between two looks, up to which nothing is going on."""
 PUBLIC = frozenset({"/openapi.json"})
 
 
 class ControlPlane:
-    """A Handler that begins as a promise: FastAPI and its kin cost time and memory that the relay does not need."""
+    """A Handler that begins as a promise: FastAPI and its kin cost time that the start and the relay can do without."""
 
     def __init__(self, keys: KeyRing, build: Callable[[], App]) -> None:
         self._keys, self._build = keys, build
         self._handle: Handler | None = None
+        self._loading = asyncio.Lock()
+        self._busy_s = time.process_time()
 
     async def handle(self, request: Request, sink: Sink) -> None:
         """Answer one request of the control plane."""
-        if self._handle is None:
-            self._handle = asgi_handler(self._named(self._build()))
-        await self._handle(request, sink)
+        await (self._handle or await self._load())(request, sink)
+
+    async def load_when_quiet(self) -> None:
+        """Load what the first request would have to wait for, if this process did nothing since we last looked."""
+        before, self._busy_s = self._busy_s, time.process_time()
+        if self._handle is None and self._busy_s - before < QUIET_S:
+            await self._load()
+
+    async def _load(self) -> Handler:
+        """Beside the loop: calls in flight go on meanwhile."""
+        async with self._loading:
+            if self._handle is None:
+                self._handle = asgi_handler(self._named(await asyncio.to_thread(self._build)))
+        return self._handle
 
     def _named(self, app: App) -> App:
         async def with_caller(scope: Message, receive: Receive, send: Send) -> None:

@@ -40,6 +40,10 @@ class LocalEngines:
         """Set once every engine has answered or failed to."""
         self._told: dict[ChannelId, list[str]] = {}
 
+    def sell_from(self, catalog: Catalog) -> None:
+        """`catalog` replaces what was stated; what the engines said is kept."""
+        self._catalog = catalog
+
     async def ask(self, changed: Callable[[], None]) -> None:
         """Ask all engines at once; `changed` is called for each that says something new, without awaiting others."""
         try:

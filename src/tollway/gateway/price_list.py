@@ -74,3 +74,21 @@ def absurd(dollars: Decimal) -> str:
         return f"is above {DEAREST} US dollars; prices are per million tokens, or per picture or tool call"
     exponent = dollars.normalize().as_tuple().exponent
     return f"has more than {FINEST} digits after the point" if isinstance(exponent, int) and -exponent > FINEST else ""
+
+
+def wrong(row: PriceRow) -> tuple[tuple[str, ...], str] | None:
+    """(field, why) of the first thing no price card can say; None when the card can be sold at."""
+    for name in row.__struct_fields__:
+        value = getattr(row, name)
+        stated = value if isinstance(value, dict) else {"": value}
+        for key, dollars in stated.items():
+            problem = absurd(dollars) if isinstance(dollars, Decimal) else ""
+            if problem:
+                return (name, *([key] if key else [])), problem
+    if row.long_context_over is not None and row.long_context_over <= 0:
+        return ("long_context_over",), "must be above zero"
+    if row.long_context_over is None and not (row.long_input is None and row.long_output is None):
+        return ("long_context_over",), "is missing beside a long price"
+    if not (row.input or row.output or row.per_image):
+        return (), "has no price: nothing is sold for nothing"
+    return None

@@ -71,6 +71,7 @@ async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
         limiter=RateLimiter(catalog.find),
         clock=clock,
         catalog=lambda: catalog,
+        listed=catalog,
         channels=lambda: CHANNELS,
         rests_until=lambda channel: clock.monotonic_s() + 30 if channel == "openai" else 0.0,
         writers={dialect.family: dialect.write_error for dialect in discover(dialects, "dialect", Dialect).values()},

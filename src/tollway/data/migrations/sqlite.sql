@@ -10,7 +10,7 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0002');
+INSERT INTO "alembic_version" VALUES('0004');
 CREATE TABLE allowances (owner TEXT PRIMARY KEY, plan TEXT NOT NULL, amount BIGINT NOT NULL, anchor_at DOUBLE PRECISION NOT NULL, cycle_start DOUBLE PRECISION NOT NULL, cycle_end DOUBLE PRECISION NOT NULL);
 CREATE TABLE api_keys (
 	id TEXT NOT NULL, 
@@ -36,6 +36,8 @@ CREATE TABLE counters (
 );
 INSERT INTO "counters" VALUES('entry',0);
 INSERT INTO "counters" VALUES('fence',0);
+INSERT INTO "counters" VALUES('price_update',0);
+INSERT INTO "counters" VALUES('price_turn',0);
 CREATE TABLE entries (
 	id INTEGER NOT NULL, 
 	kind TEXT NOT NULL, 
@@ -46,6 +48,13 @@ CREATE TABLE entries (
 	PRIMARY KEY (id)
 );
 CREATE TABLE leases (id TEXT PRIMARY KEY, owner TEXT NOT NULL, process TEXT NOT NULL, fence BIGINT NOT NULL, taken BIGINT NOT NULL, spent BIGINT NOT NULL DEFAULT 0, expires_at DOUBLE PRECISION NOT NULL, CONSTRAINT spent_within_lease CHECK (taken >= spent));
+CREATE TABLE listed_prices (
+	model TEXT NOT NULL, 
+	version TEXT NOT NULL, 
+	body TEXT NOT NULL, 
+	seen_at DOUBLE NOT NULL, 
+	PRIMARY KEY (model, version)
+);
 CREATE TABLE locks (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until DOUBLE PRECISION NOT NULL);
 CREATE TABLE meta (
 	name TEXT NOT NULL, 
@@ -62,6 +71,28 @@ CREATE TABLE postings (
  WITHOUT ROWID
 
 ;
+CREATE TABLE price_cards (
+	update_id BIGINT NOT NULL, 
+	model TEXT NOT NULL, 
+	body TEXT, 
+	base_version TEXT NOT NULL, 
+	base_body TEXT NOT NULL, 
+	effective_at DOUBLE, 
+	turn BIGINT DEFAULT '0' NOT NULL, 
+	PRIMARY KEY (update_id, model)
+);
+CREATE TABLE price_updates (
+	id BIGINT NOT NULL, 
+	state TEXT DEFAULT 'proposed' NOT NULL, 
+	author TEXT NOT NULL, 
+	reason TEXT NOT NULL, 
+	proposed_at DOUBLE NOT NULL, 
+	wanted_at DOUBLE, 
+	decided_by TEXT DEFAULT '' NOT NULL, 
+	decided_at DOUBLE, 
+	effective_at DOUBLE, 
+	PRIMARY KEY (id)
+);
 CREATE TABLE purses (owner TEXT PRIMARY KEY, reserved BIGINT NOT NULL DEFAULT 0, allowed BIGINT NOT NULL DEFAULT 0, recalled_at DOUBLE PRECISION NOT NULL DEFAULT 0, CONSTRAINT never_reserved_below_zero CHECK (reserved >= 0));
 CREATE TABLE refunds (entry_id BIGINT PRIMARY KEY, call_id TEXT NOT NULL, amount BIGINT NOT NULL);
 CREATE TABLE usage_daily (user_id TEXT NOT NULL, day INTEGER NOT NULL, model TEXT NOT NULL, key_id TEXT NOT NULL, requests BIGINT NOT NULL, charge BIGINT NOT NULL, cost BIGINT NOT NULL, input_tokens BIGINT NOT NULL, output_tokens BIGINT NOT NULL, PRIMARY KEY (user_id, day, model, key_id));
@@ -84,3 +115,5 @@ CREATE INDEX postings_by_account ON postings (account_id);
 CREATE INDEX pots_by_owner ON accounts (owner) WHERE balance > 0;
 CREATE INDEX expiring_pots ON accounts (expires_at) WHERE expires_at IS NOT NULL AND balance > 0;
 CREATE UNIQUE INDEX one_per_reference ON entries (kind, ref) WHERE kind IN ('grant', 'refund');
+CREATE INDEX price_cards_by_time ON price_cards (model, effective_at, turn);
+CREATE INDEX usage_by_day ON usage_daily (day);

@@ -12,10 +12,14 @@ from tollway.core.caller import Caller
 from tollway.core.errors import BadRequest, Internal, MethodNotAllowed, NotFound, TollwayError, Unauthenticated
 from tollway.core.ids import ChannelId
 from tollway.core.model import Channel
-from tollway.gateway.admin import envelope, lists, routes
+from tollway.gateway.admin import envelope, lists, prices, routes, usage
+from tollway.gateway.admin.platform import Platform
+from tollway.gateway.admin.usage_me import UsageMe
 from tollway.gateway.admin.users import Users
 from tollway.gateway.auth import routes as auth_routes
 from tollway.gateway.auth.api_keys import ApiKeys
+from tollway.gateway.cards.shelf import Shelf
+from tollway.gateway.cards.updates import PriceUpdates
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.ledger import routes as ledger_routes
 from tollway.gateway.ledger.ledger import Ledger
@@ -35,6 +39,8 @@ class Rooms:
     clock: Clock
     catalog: Callable[[], Catalog]
     """What is on sale now."""
+    listed: Catalog
+    """What the files sell, without any price card."""
     channels: Callable[[], Sequence[Channel]]
     rests_until: Callable[[ChannelId], float]
     """Monotonic second until which a channel cools down; 0 when it does not."""
@@ -53,11 +59,17 @@ def control_app(rooms: Rooms) -> FastAPI:
         redirect_slashes=False,
         dependencies=[Depends(gate)],
     )
+    usage_me = UsageMe(rooms.database, rooms.ledger, rooms.clock, rooms.users.plan_of)
+    shelf = Shelf(rooms.database, rooms.clock, rooms.listed)
+    updates = PriceUpdates(rooms.database, rooms.clock, rooms.listed)
     for router in (
         auth_routes.routes(rooms.keys, rooms.clock),
         ledger_routes.routes(rooms.ledger),
         routes.mine(rooms.users, rooms.keys, rooms.ledger, rooms.clock),
         routes.admin(rooms.users, rooms.ledger),
+        usage.mine(rooms.users, usage_me, rooms.database, rooms.ledger),
+        usage.admin(Platform(rooms.database, rooms.ledger, rooms.clock, rooms.catalog)),
+        prices.routes(shelf, updates),
         routes.channels(rooms.channels, rooms.rests_until, rooms.clock),
     ):
         app.include_router(router, responses=envelope.REFUSALS)

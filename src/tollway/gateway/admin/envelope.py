@@ -12,7 +12,7 @@ WriteError = Callable[[TollwayError, str], tuple[int, bytes]]
 
 _HUB_CODES = {"rate_limit_exceeded": "RATE_LIMITED", "insufficient_quota": "QUOTA_EXCEEDED"}
 _VENDORS_PATHS = ("/v1/", "/v1beta/")
-_OUR_PATHS = ("/v1/receipts/",)
+_OUR_PATHS = ("/v1/receipts",)
 
 
 _DETAIL = {

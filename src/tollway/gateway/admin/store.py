@@ -1,4 +1,4 @@
-"""The hub's own notes, and what administrators ask of other rooms' tables."""
+"""The hub's own notes."""
 
 from tollway.ports import Transaction
 

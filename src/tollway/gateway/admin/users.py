@@ -73,6 +73,10 @@ class Users:
             raise NotFound(f"no user {who[:100]!r}")
         return user
 
+    async def plan_of(self, user: UserId) -> str:
+        """The name of the plan a user has. Raises NotFound."""
+        return (await self.find(user)).plan
+
     async def page(self, limit: int = 100, after: str = "") -> list[User]:
         """At most `limit` users in order of id, beginning behind the id `after`."""
         if after and not _could_name(after):

@@ -230,6 +230,11 @@ class Ledger:
             return pending if user in (None, pending.user) else None
         return await self._database.read(lambda tx: store.receipt(tx, call, user))
 
+    async def receipts(self, user: UserId, limit: int, before: CallId | None = None) -> list[Receipt] | None:
+        """At most `limit` of the user's receipts, newest first, those older than `before`; None: no call of his."""
+        await self.flush()
+        return await self._database.read(lambda tx: store.receipts(tx, user, limit, before))
+
     # ------------------------------------------------------------ keeping
 
     async def flush(self) -> None:

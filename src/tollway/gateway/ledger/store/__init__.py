@@ -6,6 +6,7 @@ from tollway.gateway.ledger.store.batch import Doubt
 from tollway.gateway.ledger.store.calls import Draw, settle
 from tollway.gateway.ledger.store.grants import Grant, Refund, grant, new_reference, refund
 from tollway.gateway.ledger.store.leases import LOST, Taken, Wish, give_back, recalled, renew, take, take_all
+from tollway.gateway.ledger.store.listing import receipts
 from tollway.gateway.ledger.store.months import drop_months, month_of, paid_by, receipt
 from tollway.gateway.ledger.store.months import tables as months
 from tollway.gateway.ledger.store.purses import SOURCES, Pot, pots, reserved, total
@@ -39,6 +40,7 @@ __all__ = [
     "pots",
     "recalled",
     "receipt",
+    "receipts",
     "refresh",
     "refund",
     "renew",

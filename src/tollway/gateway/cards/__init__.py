@@ -1,0 +1,1 @@
+"""Price cards: proposed, compared, activated for a time, and kept for ever."""
