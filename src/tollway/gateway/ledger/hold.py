@@ -26,6 +26,9 @@ class Ledger(Protocol):
     def left(self, payer: Payer) -> NanoUsd:
         """What the payer could still spend, as known here and now: the least over all levels."""
 
+    def held(self, payer: Payer) -> NanoUsd:
+        """What calls of the payer's user that are in flight here have set aside."""
+
     def try_hold(self, payer: Payer, ceiling: NanoUsd, call: CallId) -> "Hold | None":
         """Set `ceiling` aside without waiting, on every level or on none; None when only `hold` can tell."""
 

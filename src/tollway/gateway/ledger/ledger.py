@@ -172,6 +172,11 @@ class Ledger:
             return account.left
         return NanoUsd(self._levels.left(payer.levels, self.clock.now_s(), account.left))
 
+    def held(self, payer: Payer) -> NanoUsd:
+        """What calls of the payer's user that are in flight here have set aside."""
+        account = self._accounts.get(payer.user)
+        return NanoUsd(account.lease.held if account is not None and account.lease is not None else 0)
+
     def nearly_empty(self, account: Account) -> None:
         """A call has ended on an account that is leased from call by call: what it left goes back."""
         if not account.waiting:

@@ -137,16 +137,16 @@ async def _hold_strictly(call: Call, prices: Sequence[Price], worst: Worst, ledg
 
 
 async def _hold_or_less(call: Call, prices: Sequence[Price], worst: Worst, ledger: Ledger) -> tuple[Hold, Worst]:
-    """A hold for `worst`, or for as much output as can be paid, and what it covers.
-
-    Raises CreditsExhausted when not even one token can.
-    """
+    """A hold for `worst`, or for as much output as can be paid, and what it covers. Raises CreditsExhausted when not
+    even one token can be, or when less than a useful answer can while others hold the rest."""
+    few = LEAST_OF_THE_POOR if call.envelope.stream else MIN_OUTPUT
     for tries in range(TRIES, -1, -1):
         try:
             return await _hold(call, ceiling(prices, worst), ledger), worst
         except CreditsExhausted as error:
             limit = affordable_output(prices, worst, error.remaining_nano_usd)
-            if limit < 1 or not tries:
+            least = min(few, worst.max_output) if ledger.held(call.caller.payer) else 1
+            if limit < least or not tries:
                 raise
             worst = _within(worst, min(limit, worst.max_output - 1) or 1)
     raise AssertionError("the last try returns or raises")
