@@ -13,7 +13,7 @@ from tests.postgres import Postgres
 from tollway.backends import sql
 from tollway.backends.sql import SqlDatabase
 from tollway.backends.sql.announcements import Announcements
-from tollway.backends.sql.postgresql import address, engine
+from tollway.backends.sql.postgresql import MIGRATION_LOCK, address, engine
 from tollway.core.errors import Unavailable
 from tollway.ports import Row, Transaction
 
@@ -146,6 +146,18 @@ async def test_one_that_waits_too_long_for_another_writer_is_told_so(
     await holding
     await note(hasty, "in turn")
     assert await names(database) == ["in turn"]
+    await hasty.close()
+
+
+async def test_a_replica_waits_for_as_long_as_another_migrates(postgresql_url: str, tmp_path: Path) -> None:
+    hasty = sql.open(postgresql_url + "&timeout=0.1", tmp_path)
+    with psycopg.connect(postgresql_url) as other:
+        other.execute(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
+        migrating = asyncio.create_task(hasty.migrate())
+        await asyncio.sleep(0.5)
+        assert not migrating.done()
+        other.commit()
+    await asyncio.wait_for(migrating, 10)
     await hasty.close()
 
 

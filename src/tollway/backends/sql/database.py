@@ -58,7 +58,7 @@ class SqlDatabase:
 
     async def migrate(self) -> str | None:
         """Bring the schema forward to this version, under a lock; the version it had, None when it had none."""
-        transact = functools.partial(self._transact, self._engine.begin_write)
+        transact = functools.partial(self._transact, self._engine.begin_schema)
         return await self._off_loop(self._writer, functools.partial(migrations.migrate, self._engine, transact), None)
 
     def epoch(self) -> int:

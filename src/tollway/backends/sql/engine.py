@@ -22,7 +22,10 @@ class Engine(NamedTuple):
     work: Callable[[Any], Work]
     begin_write: str
     begin_read: str
-    lock_schema: str
+    begin_schema: str
+    """Waits for another replica that migrates, for as long as that takes."""
+    lock_schema: tuple[str, ...]
+    """Keeps other replicas and every writer out while the schema changes."""
     schema_exists: str
     """Finds a row when there is any table, `alembic_version` first."""
     errors: type[Exception]

@@ -30,7 +30,6 @@ def migrate(engine: Engine, transact: Callable[[Callable[[Transaction], str | No
     """Bring the schema forward, under a lock; the version it had. Plain SQL says when there is nothing to do."""
 
     def look(tx: Transaction) -> str | None:
-        tx.run(engine.lock_schema)
         found = version(engine, tx)
         if engine.snapshot and not tx.run(engine.schema_exists):
             for statement in SNAPSHOT.read_text().split(";\n"):
@@ -54,7 +53,8 @@ def upgrade(engine: Engine) -> None:
     made = create_engine(engine.url, connect_args=bare)
     try:
         with made.connect() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if sqlite else engine.lock_schema)
+            for statement in engine.lock_schema:
+                connection.exec_driver_sql(statement)
             config = importlib.import_module("alembic.config").Config(attributes={"connection": connection})
             config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
             command.upgrade(config, "head")

@@ -87,7 +87,9 @@ def engine(where: Address, *, patient: bool = False) -> Engine:
         work=Work,
         begin_write=f"BEGIN; {limits}; SELECT pg_advisory_xact_lock({WRITER_LOCK})",
         begin_read=f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {limits}",
-        lock_schema=f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})",
+        begin_schema="BEGIN; SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0;"
+        f" SELECT pg_advisory_xact_lock({MIGRATION_LOCK})",
+        lock_schema=tuple(f"SELECT pg_advisory_xact_lock({lock})" for lock in (MIGRATION_LOCK, WRITER_LOCK)),
         schema_exists="SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
         " ORDER BY tablename <> 'alembic_version' LIMIT 1",
         errors=psycopg.Error,
