@@ -14,7 +14,7 @@ from tollway.core.finding import Finding, Level
 from tollway.core.ids import ChannelId
 from tollway.core.model import Channel
 from tollway.gateway import providers
-from tollway.gateway.admin import doctor
+from tollway.gateway.admin import database_health, doctor
 from tollway.gateway.admin.probe import Prober
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.provider import Provider
@@ -248,9 +248,9 @@ async def test_why_a_postgresql_cannot_be_reached_is_told(tmp_path):
 
 
 def test_a_postgresql_that_will_not_do_is_told_with_what_would():
-    well = doctor.ServerState("18.4", 180_004, "UTF8", True, 97, 10)
-    assert [finding.level for finding in doctor.server(well)] == [Level.OK]
-    unwell = doctor.ServerState("13.2 (Debian)", 130_002, "SQL_ASCII", False, 97, 96)
-    found = doctor.server(unwell)
+    well = database_health.ServerState("18.4", 180_004, "UTF8", True, 97, 10)
+    assert [finding.level for finding in database_health.server(well)] == [Level.OK]
+    unwell = database_health.ServerState("13.2 (Debian)", 130_002, "SQL_ASCII", False, 97, 96)
+    found = database_health.server(unwell)
     assert [finding.level for finding in found] == [Level.WARN, Level.ERROR, Level.ERROR, Level.WARN]
     assert all(finding.remedy for finding in found)
