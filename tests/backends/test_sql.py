@@ -15,8 +15,8 @@ from tollway.core.errors import Unavailable
 
 TABLES = {
     "accounts", "alembic_version", "allowances", "api_keys", "closed_months", "counters", "entries", "leases",
-    "listed_prices", "locks", "meta", "months", "postings", "price_cards", "price_updates", "purses", "refunds",
-    "usage_daily", "users",
+    "listed_prices", "locks", "meta", "months", "organisations", "postings", "price_cards", "price_updates", "purses",
+    "redemptions", "referrals", "referrers", "refunds", "usage_daily", "users", "vouchers",
 }  # fmt: skip
 
 

@@ -142,9 +142,7 @@ async def test_many_keeps_big_numbers_nothing_and_every_character(database: Data
         " VALUES (:owner, :kind, 'p', -:balance, 0, COALESCE(:expires, -1))"
     )
     assert await database.write(lambda tx: tx.many(keep, rows)) == 500
-    found = await database.read(
-        lambda tx: tx.run("SELECT id, fence, expires_at FROM leases ORDER BY fence DESC")
-    )
+    found = await database.read(lambda tx: tx.run("SELECT id, fence, expires_at FROM leases ORDER BY fence DESC"))
     assert found == [
         (row["owner"], -row["balance"], -1.0 if row["expires"] is None else row["expires"]) for row in rows
     ]

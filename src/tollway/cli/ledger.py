@@ -5,11 +5,15 @@ from typing import Any
 
 import click
 
-from tollway.cli.office import WRONG, Office, leave, run
+from tollway.cli.office import WRONG, Office, leave, operator, run
+from tollway.cli.options import credits
 from tollway.cli.table import Row, json_option, say_json, show, show_one
 from tollway.core.errors import BadRequest
+from tollway.core.ids import CallId
+from tollway.core.money import NanoUsd, credits_of
 from tollway.gateway.admin.moments import day_after, moment
 from tollway.gateway.admin.show import show_balance
+from tollway.gateway.billing.refunds import Refunds, RefundWish
 from tollway.gateway.ledger.audit import Sweeping, swept
 from tollway.gateway.ledger.audit import audit as examine
 from tollway.gateway.ledger.statement import Statement, as_csv, show_statement, six_places, statement
@@ -109,5 +113,24 @@ def balance(argv: Argv, user: str, as_json: bool) -> None:
     async def work(office: Office) -> Row:
         found = await office.users.find(user)
         return {"user_id": found.id, "email": found.email} | show_balance(await office.ledger.balance(found.id))
+
+    show_one(run(argv, work), as_json)
+
+
+@command.command("refund")
+@click.argument("request_id")
+@click.option("--credits", "amount", type=credits, help="Default: all that was charged and not given back before.")
+@click.option("--reason", required=True, help="Why; kept in the journal.")
+@click.option("--author", default=operator, help="Who gives; kept in the journal.")
+@click.option("--reference", help="A second refund with the same reference does nothing.")
+@json_option
+@click.pass_obj
+def refund(argv: Argv, /, request_id: str, amount: NanoUsd | None, as_json: bool, **note: Any) -> None:
+    """Give back what a call was charged, or part of it, to the pots that paid."""
+
+    async def work(office: Office) -> Row:
+        wish = RefundWish(CallId(request_id), amount, note["author"], note["reason"], note["reference"])
+        done = await Refunds(office.database, office.clock, office.ledger).make(wish)
+        return {"request_id": request_id, "credits_refunded": credits_of(done), "refunded_nano_usd": done}
 
     show_one(run(argv, work), as_json)

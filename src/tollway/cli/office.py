@@ -17,6 +17,11 @@ from tollway.core.errors import BadRequest, NotFound, TollwayError, Unavailable
 from tollway.gateway import providers
 from tollway.gateway.admin.users import Users
 from tollway.gateway.auth.api_keys import ApiKeys, KeyRules
+from tollway.gateway.auth.organisations import Organisations
+from tollway.gateway.billing.plans import Plans
+from tollway.gateway.billing.spending import Spending
+from tollway.gateway.billing.subscriptions import Subscriptions
+from tollway.gateway.billing.terms import terms_of
 from tollway.gateway.ledger.ledger import Ledger
 from tollway.gateway.provider import Provider
 from tollway.kit.registry import discover
@@ -38,7 +43,14 @@ class Office:
     database: Database
     keys: ApiKeys
     users: Users
+    subscriptions: Subscriptions
+    organisations: Organisations
     ledger: Ledger
+
+    @property
+    def spending(self) -> Spending:
+        """What is spent of budgets."""
+        return Spending(self.database, self.clock)
 
 
 def settings_of(argv: Mapping[str, Any]) -> Settings:
@@ -99,9 +111,21 @@ async def _open(settings: Settings, makes: bool) -> AsyncIterator[Office]:
         rules = KeyRules(settings.keys.days or None, most_active=None, limits=settings.keys.limits)
         keys = ApiKeys(database, clock, rules)
         ledger = Ledger(database, settings.data_dir, clock)
-        yield Office(settings, clock, database, keys, Users(database, clock, keys), ledger)
+        subscriptions = _subscriptions(settings, database, clock)
+        users, organisations = Users(database, clock, keys, subscriptions), Organisations(database, clock)
+        yield Office(settings, clock, database, keys, users, subscriptions, organisations, ledger)
     finally:
         await database.close()
+
+
+def _subscriptions(settings: Settings, database: Database, clock: SystemClock) -> Subscriptions:
+    stated = settings.plans
+    try:
+        plans = Plans.load(settings.sheet, stated.default)
+    except TomlError as error:
+        leave(str(error), USAGE)
+    terms = terms_of(stated.default, stated.sign_up_credits, stated.referral_credits, stated.claim_days)
+    return Subscriptions(database, clock, plans, terms)
 
 
 def _why(error: Exception) -> str:

@@ -10,8 +10,11 @@ from tollway import __version__
 COMMANDS = {
     "serve": "Start the gateway.",
     "doctor": "Say what is configured, reachable, priced and wrong.",
-    "users": "Make, show and credit users.",
-    "keys": "Make, list and revoke API keys.",
+    "users": "Make, show, change and credit users.",
+    "keys": "Make, list, change and revoke API keys.",
+    "organisations": "Make organisations, fill them, bound what they spend.",
+    "plans": "List the plans on offer.",
+    "vouchers": "Make, list and disable vouchers.",
     "models": "List the models on sale.",
     "prices": "Show, propose and activate prices.",
     "ledger": "Look into the books.",

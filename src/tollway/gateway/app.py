@@ -22,6 +22,9 @@ from tollway.gateway.admin.users import Users
 from tollway.gateway.auth.api_keys import ApiKeys, KeyRules
 from tollway.gateway.auth.identify import KeyRing
 from tollway.gateway.auth.lockout import Lockout, LockoutRule
+from tollway.gateway.billing.plans import Plans
+from tollway.gateway.billing.subscriptions import Subscriptions
+from tollway.gateway.billing.terms import terms_of
 from tollway.gateway.cards.board import PriceBoard
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.control_plane import ControlPlane, load
@@ -43,7 +46,7 @@ from tollway.gateway.worker import Worker
 from tollway.kit.http1.asgi import App
 from tollway.kit.http1.client import Client
 from tollway.kit.registry import discover
-from tollway.ports import Transaction, Upstream
+from tollway.ports import Clock, Database, Transaction, Upstream
 from tollway.settings import Books, Keys, Settings
 
 log = logging.getLogger("tollway.app")
@@ -89,7 +92,9 @@ class Hub:
         self.channels = all_channels(settings, self.providers)
         self.database = sql.open(settings.database_url, settings.data_dir)
         self.ledger = Ledger(self.database, settings.data_dir, self.clock, _ledger_rules(settings.ledger))
-        self.keys = KeyRing(self.database, self.clock, Lockout(_lockout_rule(settings.keys)))
+        self.subscriptions = _subscriptions(settings, self.database, self.clock)
+        rules = self.subscriptions.plans.rules
+        self.keys = KeyRing(self.database, self.clock, Lockout(_lockout_rule(settings.keys)), rules)
         local = [provider.name for provider in self.providers.values() if provider.local_price]
         self.listed = self.catalog = Catalog.load(settings.sheet, local)
         self.prices = PriceBoard(self.database, self.clock)
@@ -148,7 +153,8 @@ class Hub:
         return build(
             rooms(
                 database=self.database,
-                users=Users(self.database, self.clock, api_keys),
+                users=Users(self.database, self.clock, api_keys, self.subscriptions),
+                subscriptions=self.subscriptions,
                 keys=api_keys,
                 ledger=self.ledger,
                 limiter=self.limits,
@@ -164,7 +170,7 @@ class Hub:
     def newcomers(self) -> Newcomers:
         """Whom the very first start makes."""
         keys = ApiKeys(self.database, self.clock, KeyRules(self.settings.keys.days or None))
-        return Newcomers(Users(self.database, self.clock, keys), self.settings.keys.first_credits)
+        return Newcomers(Users(self.database, self.clock, keys, self.subscriptions), self.settings.keys.first_credits)
 
     async def start(self) -> None:
         """Bring the schema forward, replay what a dead process left, begin the loops."""
@@ -172,6 +178,7 @@ class Hub:
         await self.ledger.start()
         await self.prices.note_listed(self.listed)
         await self.look_at_prices()
+        await self.subscriptions.keep_up()
         heartbeat_s = self.settings.server.heartbeat_s
         self.worker.every(
             min(BEAT_S, heartbeat_s / 2), "heartbeat", lambda: self.heart.beat(self.clock.monotonic_s(), heartbeat_s)
@@ -241,6 +248,13 @@ def _lockout_rule(keys: Keys) -> LockoutRule:
 
 def _ledger_rules(books: Books) -> Rules:
     return Rules(books.durability == "sync", books.flush_ms / 1000, books.lease_s, books.sweep_s)
+
+
+def _subscriptions(settings: Settings, database: Database, clock: Clock) -> Subscriptions:
+    stated = settings.plans
+    plans = Plans.load(settings.sheet, stated.default)
+    terms = terms_of(stated.default, stated.sign_up_credits, stated.referral_credits, stated.claim_days)
+    return Subscriptions(database, clock, plans, terms)
 
 
 def _client(settings: Settings) -> Client:

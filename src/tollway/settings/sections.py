@@ -91,12 +91,16 @@ class Books(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Plans(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[plans]`: what users get by themselves."""
+    """`[plans]`: what users get by themselves. The plans themselves, `[plans.<name>]`, are read by billing."""
 
     default: str = "none"
     """The plan of users made without one."""
     sign_up_credits: Count = 500
+    """Given once to a new user of a plan with a sign-up bonus."""
     referral_credits: Count = 1000
+    """Given to whoever brought a newcomer."""
+    claim_days: Positive = 7.0
+    """How old an account may be when it claims a referral code."""
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from tollway.kit.toml import Sheet
-from tollway.settings.sections import Server
+from tollway.settings.sections import Plans, Server
 
 T = TypeVar("T", bound=msgspec.Struct)
 PREFIX = "TOLLWAY_"
@@ -30,6 +30,8 @@ def section(kind: type[T], name: str, sources: Sources) -> T:
     """One table of the file, changed by the environment and, for `[server]`, by the command line."""
     table = sources.sheet.values.get(name, {})
     stated = dict(sources.sheet.convert(table, dict[str, Any], (name,)))
+    if kind is Plans:
+        stated = {field: value for field, value in stated.items() if not isinstance(value, dict)}
     sources.sheet.convert(stated, kind, (name,))
     fields = {field.name: field for field in msgspec.structs.fields(kind)}
     for field in fields.values():

@@ -20,6 +20,9 @@ from tollway.gateway.admin.users import Users
 from tollway.gateway.auth.api_keys import ApiKeys
 from tollway.gateway.auth.credential import carriers_of, credential
 from tollway.gateway.auth.identify import KeyRing
+from tollway.gateway.billing.plans import Plans
+from tollway.gateway.billing.subscriptions import Subscriptions
+from tollway.gateway.billing.terms import Terms
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.dialect import Dialect
 from tollway.gateway.ledger.ledger import Ledger
@@ -60,13 +63,16 @@ class Hub:
 async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
     clock, database = SystemClock(), sql.open("sqlite://", tmp_path)
     await database.migrate()
-    ledger, keys, ring = Ledger(database, tmp_path, clock), ApiKeys(database, clock), KeyRing(database, clock)
+    ledger, keys = Ledger(database, tmp_path, clock), ApiKeys(database, clock)
     await ledger.start()
-    users, catalog = Users(database, clock, keys), Catalog.load()
+    catalog, plans = Catalog.load(), Plans.load()
+    subscriptions = Subscriptions(database, clock, plans, Terms())
+    users, ring = Users(database, clock, keys, subscriptions), KeyRing(database, clock, plans=plans.rules)
     rooms = Rooms(
         database=database,
         users=users,
         keys=keys,
+        subscriptions=subscriptions,
         ledger=ledger,
         limiter=RateLimiter(catalog.find),
         clock=clock,

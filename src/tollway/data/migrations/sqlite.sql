@@ -11,7 +11,7 @@ CREATE TABLE alembic_version (
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 INSERT INTO "alembic_version" VALUES('0004');
-CREATE TABLE allowances (owner TEXT PRIMARY KEY, plan TEXT NOT NULL, amount BIGINT NOT NULL, anchor_at DOUBLE PRECISION NOT NULL, cycle_start DOUBLE PRECISION NOT NULL, cycle_end DOUBLE PRECISION NOT NULL);
+CREATE TABLE allowances (owner TEXT PRIMARY KEY, plan TEXT NOT NULL, amount BIGINT NOT NULL, anchor_at DOUBLE PRECISION NOT NULL, cycle_start DOUBLE PRECISION NOT NULL, cycle_end DOUBLE PRECISION NOT NULL, next_plan TEXT, next_amount BIGINT);
 CREATE TABLE api_keys (
 	id TEXT NOT NULL, 
 	user_id TEXT NOT NULL, 
@@ -23,7 +23,7 @@ CREATE TABLE api_keys (
 	created_at DOUBLE NOT NULL, 
 	expires_at DOUBLE, 
 	revoked_at DOUBLE, 
-	last_used_at DOUBLE, 
+	last_used_at DOUBLE, budgets TEXT DEFAULT '[]' NOT NULL, 
 	PRIMARY KEY (id), 
 	FOREIGN KEY(user_id) REFERENCES users (id), 
 	UNIQUE (hash)
@@ -62,6 +62,14 @@ CREATE TABLE meta (
 	PRIMARY KEY (name)
 );
 CREATE TABLE months (month TEXT PRIMARY KEY);
+CREATE TABLE organisations (
+	id TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	budgets TEXT DEFAULT '[]' NOT NULL, 
+	created_at DOUBLE NOT NULL, 
+	PRIMARY KEY (id), 
+	UNIQUE (name)
+);
 CREATE TABLE postings (
 	entry_id BIGINT NOT NULL, 
 	account_id BIGINT NOT NULL, 
@@ -94,6 +102,27 @@ CREATE TABLE price_updates (
 	PRIMARY KEY (id)
 );
 CREATE TABLE purses (owner TEXT PRIMARY KEY, reserved BIGINT NOT NULL DEFAULT 0, allowed BIGINT NOT NULL DEFAULT 0, recalled_at DOUBLE PRECISION NOT NULL DEFAULT 0, CONSTRAINT never_reserved_below_zero CHECK (reserved >= 0));
+CREATE TABLE redemptions (
+	code TEXT NOT NULL, 
+	user_id TEXT NOT NULL, 
+	at DOUBLE NOT NULL, 
+	PRIMARY KEY (code, user_id)
+);
+CREATE TABLE referrals (
+	claimant TEXT NOT NULL, 
+	referrer TEXT NOT NULL, 
+	at DOUBLE NOT NULL, 
+	PRIMARY KEY (claimant)
+);
+CREATE TABLE referrers (
+	user_id TEXT NOT NULL, 
+	code TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	referrals BIGINT DEFAULT '0' NOT NULL, 
+	earned BIGINT DEFAULT '0' NOT NULL, 
+	PRIMARY KEY (user_id), 
+	UNIQUE (code)
+);
 CREATE TABLE refunds (entry_id BIGINT PRIMARY KEY, call_id TEXT NOT NULL, amount BIGINT NOT NULL);
 CREATE TABLE usage_daily (user_id TEXT NOT NULL, day INTEGER NOT NULL, model TEXT NOT NULL, key_id TEXT NOT NULL, requests BIGINT NOT NULL, charge BIGINT NOT NULL, cost BIGINT NOT NULL, input_tokens BIGINT NOT NULL, output_tokens BIGINT NOT NULL, PRIMARY KEY (user_id, day, model, key_id));
 CREATE TABLE users (
@@ -101,9 +130,22 @@ CREATE TABLE users (
 	email TEXT NOT NULL, 
 	"plan" TEXT DEFAULT 'free' NOT NULL, 
 	admin INTEGER DEFAULT '0' NOT NULL, 
-	created_at DOUBLE NOT NULL, 
+	created_at DOUBLE NOT NULL, budgets TEXT DEFAULT '[]' NOT NULL, strict INTEGER DEFAULT '0' NOT NULL, organisation_id TEXT, next_plan TEXT, next_plan_at DOUBLE, 
 	PRIMARY KEY (id), 
 	UNIQUE (email)
+);
+CREATE TABLE vouchers (
+	code TEXT NOT NULL, 
+	amount BIGINT NOT NULL, 
+	most BIGINT NOT NULL, 
+	redeemed BIGINT DEFAULT '0' NOT NULL, 
+	note TEXT DEFAULT '' NOT NULL, 
+	author TEXT NOT NULL, 
+	created_at DOUBLE NOT NULL, 
+	expires_at DOUBLE, 
+	disabled_at DOUBLE, 
+	PRIMARY KEY (code), 
+	CONSTRAINT never_redeemed_too_often CHECK (redeemed <= most)
 );
 CREATE INDEX ix_api_keys_user_id ON api_keys (user_id);
 CREATE INDEX leases_by_owner ON leases (owner);
@@ -115,5 +157,7 @@ CREATE INDEX postings_by_account ON postings (account_id);
 CREATE INDEX pots_by_owner ON accounts (owner) WHERE balance > 0;
 CREATE INDEX expiring_pots ON accounts (expires_at) WHERE expires_at IS NOT NULL AND balance > 0;
 CREATE UNIQUE INDEX one_per_reference ON entries (kind, ref) WHERE kind IN ('grant', 'refund');
+CREATE INDEX users_by_organisation ON users (organisation_id);
+CREATE INDEX referrers_by_success ON referrers (referrals, user_id);
 CREATE INDEX price_cards_by_time ON price_cards (model, effective_at, turn);
 CREATE INDEX usage_by_day ON usage_daily (day);

@@ -12,12 +12,19 @@ from tollway.core.caller import Caller
 from tollway.core.errors import BadRequest, Internal, MethodNotAllowed, NotFound, TollwayError, Unauthenticated
 from tollway.core.ids import ChannelId
 from tollway.core.model import Channel
-from tollway.gateway.admin import envelope, lists, prices, routes, usage
+from tollway.gateway.admin import envelope, lists, organisations, prices, routes, usage
 from tollway.gateway.admin.platform import Platform
 from tollway.gateway.admin.usage_me import UsageMe
 from tollway.gateway.admin.users import Users
 from tollway.gateway.auth import routes as auth_routes
 from tollway.gateway.auth.api_keys import ApiKeys
+from tollway.gateway.auth.organisations import Organisations
+from tollway.gateway.billing import routes as billing_routes
+from tollway.gateway.billing.referrals import Referrals
+from tollway.gateway.billing.refunds import Refunds
+from tollway.gateway.billing.spending import Spending
+from tollway.gateway.billing.subscriptions import Subscriptions
+from tollway.gateway.billing.vouchers import Vouchers
 from tollway.gateway.cards.shelf import Shelf
 from tollway.gateway.cards.updates import PriceUpdates
 from tollway.gateway.catalog import Catalog
@@ -34,6 +41,7 @@ class Rooms:
     database: Database
     users: Users
     keys: ApiKeys
+    subscriptions: Subscriptions
     ledger: Ledger
     limiter: RateLimiter
     clock: Clock
@@ -62,14 +70,22 @@ def control_app(rooms: Rooms) -> FastAPI:
     usage_me = UsageMe(rooms.database, rooms.ledger, rooms.clock, rooms.users.plan_of)
     shelf = Shelf(rooms.database, rooms.clock, rooms.listed)
     updates = PriceUpdates(rooms.database, rooms.clock, rooms.listed)
+    database, ledger, clock = rooms.database, rooms.ledger, rooms.clock
+    spent = Spending(database, clock).of
+    vouchers = Vouchers(database, clock)
+    referrals = Referrals(database, clock, rooms.subscriptions.terms)
     for router in (
-        auth_routes.routes(rooms.keys, rooms.clock),
-        ledger_routes.routes(rooms.ledger),
+        auth_routes.routes(rooms.keys, clock, spent),
+        billing_routes.mine(rooms.subscriptions.plans, vouchers, ledger),
+        billing_routes.referral(referrals, clock),
+        billing_routes.admin(vouchers, Refunds(database, clock, ledger), clock),
+        organisations.routes(Organisations(database, clock), rooms.users, spent),
+        ledger_routes.routes(ledger),
         routes.mine(rooms.users, rooms.keys, rooms.ledger, rooms.clock),
-        routes.admin(rooms.users, rooms.ledger),
         usage.mine(rooms.users, usage_me, rooms.database, rooms.ledger),
         usage.admin(Platform(rooms.database, rooms.ledger, rooms.clock, rooms.catalog)),
         prices.routes(shelf, updates),
+        routes.admin(rooms.users, rooms.subscriptions, ledger, spent),
         routes.channels(rooms.channels, rooms.rests_until, rooms.clock),
     ):
         app.include_router(router, responses=envelope.REFUSALS)

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from tollway.core.caller import Caller
 from tollway.core.errors import BadRequest, TollwayError
-from tollway.gateway.admin.routes import only_admins
+from tollway.gateway.auth.routes import only_admins
 from tollway.gateway.cards.shelf import Shelf
 from tollway.gateway.cards.show import show_listed, show_past, show_row, show_sold, show_update
 from tollway.gateway.cards.updates import PriceUpdates

@@ -12,11 +12,15 @@ from tollway.core.errors import BadRequest
 from tollway.core.ids import ChannelId
 from tollway.core.model import Channel
 from tollway.gateway.admin.channels import show_channels
-from tollway.gateway.admin.show import amount_of, show_balance, show_user
-from tollway.gateway.admin.users import Users
+from tollway.gateway.admin.show import show_balance, show_user
+from tollway.gateway.admin.users import UserChange, Users
 from tollway.gateway.auth.api_keys import ApiKeys
-from tollway.gateway.auth.identify import require_admin
+from tollway.gateway.auth.budgets import read_budgets
+from tollway.gateway.auth.routes import BudgetJson, Spent, only_admins
 from tollway.gateway.auth.show import show_key
+from tollway.gateway.auth.store import User
+from tollway.gateway.billing.amounts import amount_of
+from tollway.gateway.billing.subscriptions import Subscriptions
 from tollway.gateway.ledger.ledger import Ledger
 from tollway.ports import Clock
 
@@ -32,6 +36,23 @@ class NewUserBody(BaseModel):
     email: str
     admin: bool = False
     credits: Credits = Decimal(0)
+    plan: str | None = Field(default=None, max_length=40)
+    """Left out: the default plan, for administrators none."""
+    organisation: str | None = Field(default=None, max_length=200)
+    strict: bool = False
+    """Every call of his holds its worst case."""
+    budget: BudgetJson = None
+
+
+class UserChangeBody(BaseModel):
+    """What is to be different about a user; what is left out stays, null takes a thing away."""
+
+    plan: str | None = Field(default=None, max_length=40)
+    at_once: bool = False
+    """A downgrade does not wait for the end of the cycle."""
+    organisation: str | None = Field(default=None, max_length=200)
+    strict: bool | None = None
+    budget: BudgetJson = None
 
 
 class GrantBody(BaseModel):
@@ -62,9 +83,14 @@ def mine(users: Users, keys: ApiKeys, ledger: Ledger, clock: Clock) -> APIRouter
     return router
 
 
-def admin(users: Users, ledger: Ledger) -> APIRouter:
+def admin(users: Users, subscriptions: Subscriptions, ledger: Ledger, spent: Spent) -> APIRouter:
     """Users and grants."""
     router = APIRouter(prefix="/admin", tags=["Administration"], dependencies=[Depends(only_admins)])
+
+    async def show(user: User) -> Shown:
+        budgets = await spent({user.id: user.budgets})
+        shown = show_user(user) | {"budgets": budgets[user.id]}
+        return {"user": shown, "balance": show_balance(await ledger.balance(user.id))}
 
     @router.post("/users")
     async def create(request: Request, body: NewUserBody) -> Shown:
@@ -72,11 +98,11 @@ def admin(users: Users, ledger: Ledger) -> APIRouter:
         amount = amount_of(body.credits)
         if amount < 0:
             raise BadRequest("credits must not be negative", field="credits")
-        user, key = await users.create(body.email, admin=body.admin)
+        wanted = UserChange(read_budgets(body.budget), body.strict, body.organisation or "")
+        user, key = await users.create(body.email, admin=body.admin, plan=body.plan, wanted=wanted)
         if amount:
             await ledger.grant(user.id, amount, "promo", caller.user, "first credit")
-        shown = {"user": show_user(user), "balance": show_balance(await ledger.balance(user.id))}
-        return shown | {"key_id": key.record.id, "api_key": key.api_key}
+        return await show(user) | {"key_id": key.record.id, "api_key": key.api_key}
 
     @router.get("/users")
     async def page(limit: Annotated[int, Query(ge=1, le=1000)] = 100, after: str = "") -> Shown:
@@ -85,8 +111,23 @@ def admin(users: Users, ledger: Ledger) -> APIRouter:
 
     @router.get("/users/{user}")
     async def one(user: str) -> Shown:
+        return await show(await users.find(user))
+
+    @router.patch("/users/{user}")
+    async def change(request: Request, user: str, body: UserChangeBody) -> Shown:
+        caller: Caller = request.state.caller
+        stated = body.model_fields_set
         found = await users.find(user)
-        return {"user": show_user(found), "balance": show_balance(await ledger.balance(found.id))}
+        wanted = UserChange(
+            read_budgets(body.budget) if "budget" in stated else None,
+            body.strict,
+            body.organisation or "" if "organisation" in stated else None,
+        )
+        if wanted != UserChange():
+            found = await users.change(found.id, wanted)
+        if body.plan is not None:
+            found = await subscriptions.change(found.id, body.plan, caller.user, at_once=body.at_once)
+        return await show(found)
 
     @router.post("/users/{user}/grant")
     async def grant(request: Request, user: str, body: GrantBody) -> Shown:
@@ -113,8 +154,3 @@ def channels(
         return {"channels": show_channels(listed(), rests_until, clock.monotonic_s())}
 
     return router
-
-
-async def only_admins(request: Request) -> None:
-    """Raise Forbidden for everybody else."""
-    require_admin(request.state.caller)

@@ -1,24 +1,31 @@
-"""Shows users and balances as JSON, and reads the amounts people state."""
+"""Shows users, organisations and balances as JSON."""
 
-from decimal import Decimal
 from typing import Any
 
-from tollway.core.errors import BadRequest
-from tollway.core.money import NanoUsd, credits_of, nano_of_credits
-from tollway.gateway.auth.store import User
+from tollway.core.money import credits_of
+from tollway.gateway.auth.budgets import show_budget
+from tollway.gateway.auth.store import Organisation, User
 from tollway.gateway.ledger.ledger import Balance
 from tollway.kit.iso8601 import iso
 
 Shown = dict[str, Any]
 
-MOST_CREDITS = Decimal(10**10)
-"""Ten million US dollars: beyond it a number is a slip, and far below what an account can hold."""
-
 
 def show_user(user: User) -> Shown:
     """A user as JSON."""
-    stated = {"id": user.id, "email": user.email, "plan": user.plan, "admin": user.admin}
-    return stated | {"created_at": iso(user.created_at_s)}
+    shown = {"id": user.id, "email": user.email, "plan": user.plan, "admin": user.admin}
+    if user.next_plan is not None:
+        shown |= {"next_plan": user.next_plan, "next_plan_at": iso(user.next_plan_at_s)}
+    shown |= {"organisation_id": user.organisation, "strict": user.strict}
+    shown["budgets"] = [show_budget(budget) for budget in user.budgets]
+    return shown | {"created_at": iso(user.created_at_s)}
+
+
+def show_organisation(organisation: Organisation, members: int) -> Shown:
+    """An organisation as JSON."""
+    shown = {"id": organisation.id, "name": organisation.name, "members": members}
+    budgets = [show_budget(budget) for budget in organisation.budgets]
+    return shown | {"budgets": budgets, "created_at": iso(organisation.created_at_s)}
 
 
 def show_balance(balance: Balance) -> Shown:
@@ -30,10 +37,3 @@ def show_balance(balance: Balance) -> Shown:
         "by_source": sources,
         "held": credits_of(balance.held),
     }
-
-
-def amount_of(stated: Decimal) -> NanoUsd:
-    """Credits stated by a person, in nano-dollars. Raises BadRequest for an amount no account could hold."""
-    if not stated.is_finite() or abs(stated) > MOST_CREDITS:
-        raise BadRequest(f"credits must be a number between -{MOST_CREDITS} and {MOST_CREDITS}", field="credits")
-    return nano_of_credits(stated)

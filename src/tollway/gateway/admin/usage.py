@@ -9,9 +9,9 @@ from tollway.core.errors import BadRequest, Forbidden
 from tollway.core.ids import UserId
 from tollway.gateway.admin.moments import day_after, moment
 from tollway.gateway.admin.platform import Platform
-from tollway.gateway.admin.routes import only_admins
 from tollway.gateway.admin.usage_me import Money, UsageMe
 from tollway.gateway.admin.users import Users
+from tollway.gateway.auth.routes import only_admins
 from tollway.gateway.ledger.statement import as_csv, show_statement, statement
 from tollway.ports import Database
 

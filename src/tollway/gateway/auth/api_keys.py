@@ -2,14 +2,16 @@
 
 import base64
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
-from tollway.core.caller import KeyLimits, Scope
+from tollway.core.caller import Budget, KeyLimits, Scope
 from tollway.core.errors import BadRequest, NotFound, RateLimited
 from tollway.core.ids import KeyId, UserId
 from tollway.gateway.auth import store
+from tollway.gateway.auth.budgets import check_budgets
 from tollway.gateway.auth.credential import digest_of
 from tollway.gateway.auth.store import KeyRecord
 from tollway.ports import Clock, Database, Transaction
@@ -43,6 +45,16 @@ USUAL = KeyRules()
 NO_LIMITS = KeyLimits()
 
 
+class KeyChange(msgspec.Struct, frozen=True):
+    """What is to be different about a key; None leaves a thing as it is."""
+
+    name: str | None = None
+    limits: Mapping[str, Any] | None = None
+    """The fields of `KeyLimits` that change; None in one takes the limit away."""
+    budgets: tuple[Budget, ...] | None = None
+    """Replaces all budgets."""
+
+
 class NewKey(msgspec.Struct, frozen=True):
     """A key just made: the only moment its text exists here."""
 
@@ -70,9 +82,12 @@ class ApiKeys:
         *,
         scope: Scope = Scope.CALL,
         lifetime_days: float | None = None,
+        budgets: Sequence[Budget] = (),
     ) -> NewKey:
         """A new key of `user`. Raises NotFound without such a user, KeyLimit, BadRequest naming a bad field."""
         new = self.mint(user, name, check_limits(limits), scope=scope, lifetime_days=lifetime_days)
+        if budgets:
+            new = NewKey(msgspec.structs.replace(new.record, budgets=check_budgets(budgets)), new.api_key)
         most = self._rules.most_active
 
         def keep(tx: Transaction) -> None:
@@ -131,6 +146,22 @@ class ApiKeys:
         """The key with this id."""
         return await self._database.read(lambda tx: store.get_key(tx, key))
 
+    async def change(self, key: str, user: UserId | None, wanted: KeyChange) -> KeyRecord:
+        """The key as it is from its next call on, in every process. Raises NotFound unless it is an unrevoked key
+        of `user` (of anybody when None), BadRequest naming a bad field."""
+
+        def rewrite(tx: Transaction) -> KeyRecord:
+            old = store.get_key(tx, key) if _may_name_key(key) else None
+            if old is None or old.revoked_at_s is not None or user not in (None, old.user):
+                raise NotFound(f"no API key {key[:100]!r}")
+            store.lock_user(tx, old.user)
+            new = _changed(store.get_key(tx, key) or old, wanted)
+            store.change_key(tx, new)
+            tx.announce()
+            return new
+
+        return await self._database.write(rewrite)
+
     async def revoke(self, key: str, user: UserId | None = None) -> None:
         """Refuse the key from now on, in every process. Raises NotFound unless it is an unrevoked key of `user`
         (of anybody when None)."""
@@ -142,9 +173,18 @@ class ApiKeys:
                 tx.announce()
             return found
 
-        possible = len(key) <= 100 and key.isprintable()
-        if not (possible and await self._database.write(end)):
+        if not (_may_name_key(key) and await self._database.write(end)):
             raise NotFound(f"no API key {key[:100]!r}")
+
+
+def _changed(key: KeyRecord, wanted: KeyChange) -> KeyRecord:
+    limits = check_limits(msgspec.structs.replace(key.limits, **(wanted.limits or {})))
+    return msgspec.structs.replace(
+        key,
+        name=key.name if wanted.name is None else check_name(wanted.name),
+        limits=limits,
+        budgets=key.budgets if wanted.budgets is None else check_budgets(wanted.budgets),
+    )
 
 
 def check_name(name: str) -> str:
@@ -169,3 +209,8 @@ def check_limits(limits: KeyLimits) -> KeyLimits:
 
 def _may_name_model(entry: str) -> bool:
     return 0 < len(entry) <= 200 and entry.isprintable()
+
+
+def _may_name_key(key: str) -> bool:
+    """Whether the text could be an id at all; nothing else should reach the database."""
+    return len(key) <= 100 and key.isprintable()

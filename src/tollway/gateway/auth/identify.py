@@ -1,8 +1,9 @@
 """Turns a raw credential into a caller: from memory when it can, from the database when it must."""
 
 import asyncio
+from collections.abc import Callable
 
-from tollway.core.caller import Caller, Scope
+from tollway.core.caller import NO_PLAN, Caller, Level, Payer, PlanRules, Scope
 from tollway.core.errors import Forbidden, TollwayError, Unauthenticated
 from tollway.core.ids import KeyId
 from tollway.gateway.auth import store
@@ -23,8 +24,16 @@ class KeyRing:
     fails on the very next call. Failed look-ups are never remembered: a key may be created a moment later.
     """
 
-    def __init__(self, database: Database, clock: Clock, lockout: Lockout | None = None, size: int = 10_000) -> None:
-        self._database, self._clock, self._size = database, clock, size
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        lockout: Lockout | None = None,
+        plans: Callable[[str], PlanRules] = lambda name: NO_PLAN,
+        size: int = 10_000,
+    ) -> None:
+        """`plans` gives the rules of the plan of that name."""
+        self._database, self._clock, self._plans, self._size = database, clock, plans, size
         self._lockout = lockout or Lockout()
         self._epoch = database.epoch()
         self._stale_at_s = 0.0
@@ -97,7 +106,7 @@ class KeyRing:
         found = await self._database.read(lambda tx: store.find_key(tx, digest)) if digest else None
         if found is None:
             raise Unauthenticated("this API key is not known")
-        caller = _caller(*found, self._clock.now_s())
+        caller = self._caller(found)
         if channel_hint(raw) is not None and caller.scope is not Scope.ADMIN:
             raise Forbidden("only an administrator's key may name a channel", field="authorization")
         # A revocation during the read has moved the epoch on: then the answer serves this call and is not kept.
@@ -107,13 +116,27 @@ class KeyRing:
             self._callers[raw] = caller
         return caller
 
+    def _caller(self, found: store.Found) -> Caller:
+        """The key's owner with everything that his calls are judged by."""
+        key, now_s = found.key, self._clock.now_s()
+        status = key.status(now_s)
+        if status != "active":
+            told = "has been revoked" if status == "revoked" else "has expired"
+            raise Unauthenticated(f"this API key {told}")
+        owner = found.owner.as_of(now_s)
+        if owner.next_plan_at_s is not None:
+            self._stale_at_s = min(self._stale_at_s, owner.next_plan_at_s)
+        scope = Scope.ADMIN if key.scope is Scope.ADMIN and owner.admin else Scope.CALL
+        rules = self._plans(owner.plan)
+        return Caller(key.user, key.id, scope, key.limits, key.expires_at_s, _payer(found), rules)
 
-def _caller(key: store.KeyRecord, owner_is_admin: bool, now_s: float) -> Caller:
-    status = key.status(now_s)
-    if status != "active":
-        raise Unauthenticated("this API key has been revoked" if status == "revoked" else "this API key has expired")
-    scope = Scope.ADMIN if key.scope is Scope.ADMIN and owner_is_admin else Scope.CALL
-    return Caller(key.user, key.id, scope, key.limits, key.expires_at_s)
+
+def _payer(found: store.Found) -> Payer:
+    """Whose credits are spent, through the budgets that somebody has set."""
+    key, owner, organisation = found
+    steps = (("", ()) if organisation is None else (organisation.id, organisation.budgets)), (owner.id, owner.budgets)
+    levels = (*steps, (key.id, key.budgets))
+    return Payer(owner.id, tuple(Level(name, budgets) for name, budgets in levels if budgets), owner.strict)
 
 
 def require_admin(caller: Caller) -> Caller:

@@ -1,17 +1,31 @@
 """`/api-keys`: a user makes, lists and revokes keys (hub.md 2.9)."""
 
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, StrictInt, WithJsonSchema
 
-from tollway.core.caller import Caller, KeyLimits, Scope
+from tollway.core.caller import Budget, Caller, KeyLimits, Scope
 from tollway.core.errors import Forbidden
-from tollway.gateway.auth.api_keys import MOST_DAYS, MOST_MODELS, MOST_PARALLEL, MOST_PER_MINUTE, NO_LIMITS, ApiKeys
+from tollway.gateway.auth.api_keys import (
+    MOST_DAYS,
+    MOST_MODELS,
+    MOST_PARALLEL,
+    MOST_PER_MINUTE,
+    NO_LIMITS,
+    ApiKeys,
+    KeyChange,
+)  # fmt: skip
+from tollway.gateway.auth.budgets import PERIODS, read_budgets
+from tollway.gateway.auth.identify import require_admin
 from tollway.gateway.auth.show import show_key
+from tollway.gateway.auth.store import KeyRecord
 from tollway.ports import Clock
 
 Shown = dict[str, Any]
+Spent = Callable[[Mapping[str, Sequence[Budget]]], Awaitable[Mapping[str, list[Shown]]]]
+"""Shows the budgets of keys, users or organisations (by id) with what is spent of them."""
 
 
 def _documented(kind: str, **bounds: Any) -> WithJsonSchema:
@@ -24,6 +38,23 @@ _Parallel = Annotated[StrictInt | None, _documented("integer", minimum=1, maximu
 _Entry = {"type": "string", "minLength": 1, "maxLength": 200}
 _Models = Annotated[list[str] | None, _documented("array", items=_Entry, minItems=1, maxItems=MOST_MODELS)]
 _Days = Annotated[float | None, _documented("number", exclusiveMinimum=0, maximum=MOST_DAYS)]
+_ONE_BUDGET = {
+    "type": "object",
+    "properties": {
+        "amount": {"type": "number", "minimum": 0},
+        "period": {"type": "string", "enum": list(PERIODS), "default": "total"},
+        "tz": {"type": "string", "default": "UTC"},
+    },
+    "required": ["amount"],
+    "additionalProperties": False,
+}
+BudgetJson = Annotated[
+    Any,
+    WithJsonSchema(
+        {"anyOf": [_ONE_BUDGET, {"type": "array", "items": _ONE_BUDGET, "maxItems": len(PERIODS)}, {"type": "null"}]}
+    ),
+]
+"""One budget, or one for each period; `read_budgets` checks it."""
 
 
 class NewKeyBody(BaseModel):
@@ -34,31 +65,58 @@ class NewKeyBody(BaseModel):
     parallel_calls: _Parallel = None
     models: _Models = None
     expires_in_days: _Days = None
+    budget: BudgetJson = None
 
 
-def routes(keys: ApiKeys, clock: Clock) -> APIRouter:
+class KeyChangeBody(BaseModel):
+    """What is to be different about a key; what is left out stays, null takes a limit away."""
+
+    name: str | None = None
+    requests_per_minute: _PerMinute = None
+    parallel_calls: _Parallel = None
+    models: _Models = None
+    budget: BudgetJson = None
+
+
+def routes(keys: ApiKeys, clock: Clock, spent: Spent) -> APIRouter:
     """The routes over `keys`. The caller arrives in `request.state.caller`."""
     router = APIRouter(tags=["API keys"])
+
+    async def shown(records: Sequence[KeyRecord]) -> list[Shown]:
+        now_s, budgets = clock.now_s(), await spent({key.id: key.budgets for key in records})
+        return [show_key(key, now_s) | {"budgets": budgets[key.id]} for key in records]
 
     @router.post("/api-keys")
     async def create(request: Request, body: NewKeyBody | None = None) -> Shown:
         caller: Caller = request.state.caller
-        if caller.limits != NO_LIMITS and caller.scope is not Scope.ADMIN:
-            raise Forbidden("a key with limits cannot make keys: the new one might have none")
+        _unbound(caller, "make keys: the new one might have none")
         asked = body or NewKeyBody()
         models = None if asked.models is None else tuple(asked.models)
         limits = KeyLimits(asked.requests_per_minute, asked.parallel_calls, models)
-        new = await keys.create(caller.user, asked.name, limits, lifetime_days=asked.expires_in_days)
-        shown = show_key(new.record, clock.now_s())
-        wanted = ("key_id", "name", "prefix", "created_at", "expires_at", "limits")
-        return {"api_key": new.api_key} | {name: shown[name] for name in wanted}
+        budgets = read_budgets(asked.budget)
+        days = asked.expires_in_days
+        new = await keys.create(caller.user, asked.name, limits, budgets=budgets, lifetime_days=days)
+        told = show_key(new.record, clock.now_s())
+        wanted = ("key_id", "name", "prefix", "created_at", "expires_at", "limits", "budgets")
+        return {"api_key": new.api_key} | {name: told[name] for name in wanted}
 
     @router.get("/api-keys")
     async def mine(request: Request, revoked: bool = False) -> Shown:
         caller: Caller = request.state.caller
-        now_s = clock.now_s()
         records = [key for key in await keys.of(caller.user) if revoked or key.revoked_at_s is None]
-        return {"api_keys": [show_key(key, now_s) for key in records]}
+        return {"api_keys": await shown(records)}
+
+    @router.patch("/api-keys/{key_id}")
+    async def change(request: Request, key_id: str, body: KeyChangeBody) -> Shown:
+        caller: Caller = request.state.caller
+        _unbound(caller, "change keys: it might free itself")
+        stated = body.model_fields_set
+        limits = {name: getattr(body, name) for name in KeyLimits.__struct_fields__ if name in stated}
+        if limits.get("models") is not None:
+            limits["models"] = tuple(limits["models"])
+        wanted = KeyChange(body.name, limits or None, read_budgets(body.budget) if "budget" in stated else None)
+        owner = None if caller.scope is Scope.ADMIN else caller.user
+        return (await shown([await keys.change(key_id, owner, wanted)]))[0]
 
     @router.delete("/api-keys/{key_id}")
     async def revoke(request: Request, key_id: str) -> Shown:
@@ -67,3 +125,15 @@ def routes(keys: ApiKeys, clock: Clock) -> APIRouter:
         return {"key_id": key_id, "deleted": True}
 
     return router
+
+
+def _unbound(caller: Caller, deed: str) -> None:
+    """Raise Forbidden when the caller's key has limits or budgets, unless it administers."""
+    bound = caller.limits != NO_LIMITS or any(level.id == caller.key for level in caller.payer.levels)
+    if bound and caller.scope is not Scope.ADMIN:
+        raise Forbidden(f"a key with limits cannot {deed}")
+
+
+async def only_admins(request: Request) -> None:
+    """Raise Forbidden for everybody else."""
+    require_admin(request.state.caller)

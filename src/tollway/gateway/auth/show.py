@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tollway.gateway.auth.budgets import show_budget
 from tollway.gateway.auth.store import KeyRecord
 from tollway.kit.iso8601 import iso
 
@@ -17,6 +18,7 @@ def show_key(key: KeyRecord, now_s: float) -> dict[str, Any]:
         "scope": key.scope.value,
         "status": key.status(now_s),
         "limits": limits,
+        "budgets": [show_budget(budget) for budget in key.budgets],
         "created_at": iso(key.created_at_s),
         "expires_at": iso(key.expires_at_s),
         "last_used_at": iso(key.last_used_at_s),

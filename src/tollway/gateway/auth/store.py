@@ -1,17 +1,26 @@
-"""All SQL about users and their API keys."""
+"""All SQL about organisations, users and their API keys."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from tollway.core.caller import KeyLimits, Scope
+from tollway.core.caller import Budget, KeyLimits, Scope
 from tollway.core.ids import KeyId, UserId
 from tollway.ports import Row, Transaction
 
-_KEY = "k.id, k.user_id, k.name, k.prefix, k.scope, k.limits, k.created_at, k.expires_at, k.revoked_at, k.last_used_at"
-_USER = "id, email, plan, admin, created_at"
+_KEY = (
+    "k.id, k.user_id, k.name, k.prefix, k.scope, k.limits, k.budgets,"
+    " k.created_at, k.expires_at, k.revoked_at, k.last_used_at"
+)
+_USER = (
+    "u.id, u.email, u.plan, u.admin, u.created_at, u.budgets, u.strict, u.organisation_id, u.next_plan, u.next_plan_at"
+)
+_ORGANISATION = "o.id, o.name, o.budgets, o.created_at"
+
+Budgets = tuple[Budget, ...]
 
 _read_limits = msgspec.json.Decoder(KeyLimits).decode
+_read_budgets = msgspec.json.Decoder(Budgets).decode
 _write_json = msgspec.json.Encoder().encode
 
 
@@ -23,6 +32,36 @@ class User(msgspec.Struct, frozen=True):
     plan: str
     admin: bool
     created_at_s: float
+    budgets: Budgets = ()
+    strict: bool = False
+    """Every call of his holds its worst case."""
+    organisation: str | None = None
+    next_plan: str | None = None
+    """The plan he will have from `next_plan_at_s` on."""
+    next_plan_at_s: float | None = None
+
+    def as_of(self, now_s: float) -> "User":
+        """The user once a change of plan that is due has been made."""
+        if self.next_plan is None or self.next_plan_at_s is None or self.next_plan_at_s > now_s:
+            return self
+        return msgspec.structs.replace(self, plan=self.next_plan, next_plan=None, next_plan_at_s=None)
+
+
+class Organisation(msgspec.Struct, frozen=True):
+    """Users whose spending is bounded together."""
+
+    id: str
+    name: str
+    budgets: Budgets
+    created_at_s: float
+
+
+class Found(NamedTuple):
+    """A key, and whose it is."""
+
+    key: "KeyRecord"
+    owner: User
+    organisation: Organisation | None
 
 
 class KeyRecord(msgspec.Struct, frozen=True):
@@ -35,6 +74,7 @@ class KeyRecord(msgspec.Struct, frozen=True):
     scope: Scope
     limits: KeyLimits
     created_at_s: float
+    budgets: Budgets = ()
     expires_at_s: float | None = None
     revoked_at_s: float | None = None
     last_used_at_s: float | None = None
@@ -47,13 +87,19 @@ class KeyRecord(msgspec.Struct, frozen=True):
 
 
 def _user(row: Row) -> User:
-    name, email, plan, admin, created_at = row
-    return User(UserId(name), email, plan, bool(admin), created_at)
+    name, email, plan, admin, created_at, budgets, strict, *rest = row
+    return User(UserId(name), email, plan, bool(admin), created_at, _read_budgets(budgets), bool(strict), *rest)
 
 
 def _key(row: Row) -> KeyRecord:
-    name, user, label, prefix, scope, limits, *times = row
-    return KeyRecord(KeyId(name), UserId(user), label, prefix, Scope(scope), _read_limits(limits or "{}"), *times)
+    name, user, label, prefix, scope, limits, budgets, created_at, *times = row
+    bounds = _read_limits(limits or "{}"), created_at, _read_budgets(budgets)
+    return KeyRecord(KeyId(name), UserId(user), label, prefix, Scope(scope), *bounds, *times)
+
+
+def _organisation(row: Row) -> Organisation:
+    name, label, budgets, created_at = row
+    return Organisation(name, label, _read_budgets(budgets), created_at)
 
 
 def add_user(tx: Transaction, user: User) -> bool:
@@ -66,20 +112,38 @@ def add_user(tx: Transaction, user: User) -> bool:
 
 def find_user(tx: Transaction, who: str) -> User | None:
     """The user with this id or e-mail address."""
-    rows = tx.run(f"SELECT {_USER} FROM users WHERE id = :who OR email = :email", who=who, email=who.lower())
+    rows = tx.run(f"SELECT {_USER} FROM users u WHERE u.id = :who OR u.email = :email", who=who, email=who.lower())
     return _user(rows[0]) if rows else None
 
 
-def list_users(tx: Transaction, limit: int, after: str) -> list[User]:
-    """Users in order of id, beginning behind `after`."""
-    sql = f"SELECT {_USER} FROM users WHERE id > :after ORDER BY id LIMIT :most"
-    return [_user(row) for row in tx.run(sql, after=after, most=limit)]
+def list_users(tx: Transaction, limit: int, after: str, organisation: str | None = None) -> list[User]:
+    """Users in order of id, beginning behind `after`; those of one organisation unless None."""
+    among = "" if organisation is None else "AND u.organisation_id = :organisation"
+    values = {} if organisation is None else {"organisation": organisation}
+    sql = f"SELECT {_USER} FROM users u WHERE u.id > :after {among} ORDER BY u.id LIMIT :most"
+    return [_user(row) for row in tx.run(sql, after=after, most=limit, **values)]
+
+
+def change_user(tx: Transaction, user: User) -> None:
+    """Write what may change of a user: plan, budgets, strictness and organisation."""
+    sql = """UPDATE users SET plan = :plan, budgets = :budgets, strict = :strict, organisation_id = :organisation,
+             next_plan = :next_plan, next_plan_at = :next_plan_at WHERE id = :id"""
+    tx.run(
+        sql,
+        id=user.id,
+        plan=user.plan,
+        budgets=_write_json(user.budgets).decode(),
+        strict=int(user.strict),
+        organisation=user.organisation,
+        next_plan=user.next_plan,
+        next_plan_at=user.next_plan_at_s,
+    )
 
 
 def add_key(tx: Transaction, key: KeyRecord, digest: str) -> None:
     """Keep a new key by its digest."""
-    sql = """INSERT INTO api_keys (id, user_id, name, hash, prefix, scope, limits, created_at, expires_at)
-             VALUES (:id, :user_id, :name, :hash, :prefix, :scope, :limits, :created_at, :expires_at)"""
+    sql = """INSERT INTO api_keys (id, user_id, name, hash, prefix, scope, limits, budgets, created_at, expires_at)
+             VALUES (:id, :user_id, :name, :hash, :prefix, :scope, :limits, :budgets, :created_at, :expires_at)"""
     tx.run(
         sql,
         id=key.id,
@@ -89,16 +153,32 @@ def add_key(tx: Transaction, key: KeyRecord, digest: str) -> None:
         prefix=key.prefix,
         scope=key.scope.value,
         limits=_write_json(key.limits).decode(),
+        budgets=_write_json(key.budgets).decode(),
         created_at=key.created_at_s,
         expires_at=key.expires_at_s,
     )
 
 
-def find_key(tx: Transaction, digest: str) -> tuple[KeyRecord, bool] | None:
-    """The key with this digest, and whether its owner is an administrator."""
-    sql = f"SELECT {_KEY}, u.admin FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.hash = :hash"
+def change_key(tx: Transaction, key: KeyRecord) -> None:
+    """Write what may change of a key: name, limits and budgets."""
+    tx.run(
+        "UPDATE api_keys SET name = :name, limits = :limits, budgets = :budgets WHERE id = :id",
+        id=key.id,
+        name=key.name,
+        limits=_write_json(key.limits).decode(),
+        budgets=_write_json(key.budgets).decode(),
+    )
+
+
+def find_key(tx: Transaction, digest: str) -> Found | None:
+    """The key with this digest, its owner, and his organisation."""
+    sql = f"""SELECT {_KEY}, {_USER}, {_ORGANISATION} FROM api_keys k JOIN users u ON u.id = k.user_id
+              LEFT JOIN organisations o ON o.id = u.organisation_id WHERE k.hash = :hash"""
     rows = tx.run(sql, hash=digest)
-    return (_key(rows[0][:-1]), bool(rows[0][-1])) if rows else None
+    if not rows:
+        return None
+    key, user, organisation = rows[0][:11], rows[0][11:21], rows[0][21:]
+    return Found(_key(key), _user(user), None if organisation[0] is None else _organisation(organisation))
 
 
 def get_key(tx: Transaction, key: str) -> KeyRecord | None:
@@ -140,3 +220,34 @@ def touch_keys(tx: Transaction, used: dict[KeyId, float]) -> None:
     sql = """UPDATE api_keys SET last_used_at = :at
              WHERE id = :id AND (last_used_at IS NULL OR last_used_at < :at)"""
     tx.many(sql, [{"id": key, "at": at} for key, at in used.items()])
+
+
+def add_organisation(tx: Transaction, new: Organisation) -> bool:
+    """Keep a new organisation; False when the name is taken."""
+    sql = """INSERT INTO organisations (id, name, budgets, created_at) VALUES (:id, :name, :budgets, :created_at)
+             ON CONFLICT (name) DO NOTHING RETURNING id"""
+    budgets = _write_json(new.budgets).decode()
+    return bool(tx.run(sql, id=new.id, name=new.name, budgets=budgets, created_at=new.created_at_s))
+
+
+def change_organisation(tx: Transaction, organisation: Organisation) -> None:
+    """Write an organisation's budgets."""
+    sql = "UPDATE organisations SET budgets = :budgets WHERE id = :id"
+    tx.run(sql, id=organisation.id, budgets=_write_json(organisation.budgets).decode())
+
+
+def find_organisation(tx: Transaction, which: str) -> Organisation | None:
+    """The organisation with this id or name."""
+    rows = tx.run(f"SELECT {_ORGANISATION} FROM organisations o WHERE o.id = :which OR o.name = :which", which=which)
+    return _organisation(rows[0]) if rows else None
+
+
+def list_organisations(tx: Transaction) -> list[Organisation]:
+    """All organisations, by name."""
+    return [_organisation(row) for row in tx.run(f"SELECT {_ORGANISATION} FROM organisations o ORDER BY o.name")]
+
+
+def count_members(tx: Transaction) -> dict[str, int]:
+    """How many users each organisation has."""
+    sql = "SELECT organisation_id, COUNT(*) FROM users WHERE organisation_id IS NOT NULL GROUP BY organisation_id"
+    return {str(row[0]): int(row[1]) for row in tx.run(sql)}

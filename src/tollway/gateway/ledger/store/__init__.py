@@ -1,7 +1,15 @@
 """All of the ledger's SQL: what moves money does it in double entry, under locks, inside one transaction."""
 
 from tollway.gateway.ledger.store.accounts import Entry, post
-from tollway.gateway.ledger.store.allowances import Allowance, Subscription, allowance, due, refresh, subscribe
+from tollway.gateway.ledger.store.allowances import (
+    Allowance,
+    Subscription,
+    allowance,
+    due,
+    postpone,
+    refresh,
+    subscribe,
+)  # fmt: skip
 from tollway.gateway.ledger.store.batch import Doubt
 from tollway.gateway.ledger.store.calls import Draw, settle
 from tollway.gateway.ledger.store.grants import Grant, Refund, grant, new_reference, refund
@@ -9,7 +17,7 @@ from tollway.gateway.ledger.store.leases import LOST, Taken, Wish, give_back, re
 from tollway.gateway.ledger.store.listing import receipts
 from tollway.gateway.ledger.store.months import drop_months, month_of, paid_by, receipt
 from tollway.gateway.ledger.store.months import tables as months
-from tollway.gateway.ledger.store.purses import SOURCES, Pot, pots, reserved, total
+from tollway.gateway.ledger.store.purses import SOURCES, Pot, budgets_used, pots, reserved, total
 from tollway.gateway.ledger.store.sweeps import Swept, bury, sweep
 
 __all__ = [
@@ -27,6 +35,7 @@ __all__ = [
     "Taken",
     "Wish",
     "allowance",
+    "budgets_used",
     "bury",
     "drop_months",
     "due",
@@ -37,6 +46,7 @@ __all__ = [
     "new_reference",
     "paid_by",
     "post",
+    "postpone",
     "pots",
     "recalled",
     "receipt",

@@ -20,6 +20,9 @@ class Allowance(NamedTuple):
     """When the first cycle began; all later ones are counted from it."""
     cycle_start: float
     cycle_end: float
+    next_plan: str | None = None
+    """The plan, and its credit, of the cycles to come; None: as in the running one."""
+    next_amount: int | None = None
 
 
 class Subscription(NamedTuple):
@@ -33,7 +36,10 @@ class Subscription(NamedTuple):
     at: float
 
 
-FIND = "SELECT owner, plan, amount, anchor_at, cycle_start, cycle_end FROM allowances WHERE owner = :owner"
+FIND = (
+    "SELECT owner, plan, amount, anchor_at, cycle_start, cycle_end, next_plan, next_amount"
+    " FROM allowances WHERE owner = :owner"
+)
 
 
 def allowance(tx: Transaction, owner: UserId) -> Allowance | None:
@@ -94,16 +100,25 @@ def subscribe(tx: Transaction, new: Subscription) -> bool:
         begun = Allowance(new.owner, new.plan, new.amount, new.at, *cycle(new.at, new.at))
         tx.run(
             "INSERT INTO allowances (owner, plan, amount, anchor_at, cycle_start, cycle_end)"
-            " VALUES (:owner, :plan, :amount, :anchor_at, :cycle_start, :cycle_end)",
-            **begun._asdict(),
-        )
+            " VALUES (:owner, :plan, :amount, :anchor, :start, :end)",
+            owner=begun.owner, plan=begun.plan, amount=begun.amount,
+            anchor=begun.anchor_at, start=begun.cycle_start, end=begun.cycle_end,
+        )  # fmt: skip
         _open_pot(tx, begun, new.at, new.author)
     refreshed(tx, new.owner, purse, new.at)
     return True
 
 
+def postpone(tx: Transaction, owner: UserId, new: Subscription | None) -> None:
+    """Let the user have another plan from his next cycle on; None: the present one after all."""
+    lock(tx, owner)
+    plan, amount = (None, None) if new is None else (new.plan, new.amount)
+    sql = "UPDATE allowances SET next_plan = :plan, next_amount = :amount WHERE owner = :owner"
+    tx.run(sql, plan=plan, amount=amount, owner=owner)
+
+
 def _next_cycle(tx: Transaction, owner: str, now: float) -> int:
-    """Roll the owner's allowance forward when its cycle is over; how many pots were opened.
+    """Begin the owner's next cycle when one is over, with the plan chosen meanwhile; how many pots were opened.
 
     Cycles in which nobody looked are skipped: their credit would have lapsed.
     """
@@ -112,10 +127,16 @@ def _next_cycle(tx: Transaction, owner: str, now: float) -> int:
         return 0
     old = Allowance(*ended[0])
     start, end = cycle(old.anchor_at, now)
-    new = old._replace(cycle_start=start, cycle_end=end)
+    new = old._replace(cycle_start=start, cycle_end=end, next_plan=None, next_amount=None)
+    if old.next_plan is not None and old.next_amount is not None:
+        new = new._replace(plan=old.next_plan, amount=old.next_amount)
+    if not new.amount:
+        tx.run("DELETE FROM allowances WHERE owner = :owner", owner=owner)
+        return 0
     tx.run(
-        "UPDATE allowances SET cycle_start = :start, cycle_end = :end WHERE owner = :owner",
-        start=start, end=end, owner=owner,
+        "UPDATE allowances SET plan = :plan, amount = :amount, cycle_start = :start, cycle_end = :end,"
+        " next_plan = NULL, next_amount = NULL WHERE owner = :owner",
+        plan=new.plan, amount=new.amount, start=start, end=end, owner=owner,
     )  # fmt: skip
     _open_pot(tx, new, now, "")
     return 1

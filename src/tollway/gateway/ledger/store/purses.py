@@ -61,6 +61,18 @@ def reserved(tx: Transaction, owner: str) -> int:
     return int(rows[0][0]) if rows else 0
 
 
+def budgets_used(tx: Transaction, owners: Collection[str]) -> dict[str, int]:
+    """What ended calls have used of budgets' purses; budgets that nobody drew on are left out."""
+    if not owners:
+        return {}
+    among = names(owners)
+    sql = (
+        "SELECT p.owner, CAST(p.allowed - COALESCE(SUM(a.balance), 0) AS BIGINT) FROM purses p"
+        f" LEFT JOIN accounts a ON a.owner = p.owner WHERE p.owner IN {among.text} GROUP BY p.owner, p.allowed"
+    )
+    return {str(owner): int(used) for owner, used in tx.run(sql, **among.values)}
+
+
 def pots(tx: Transaction, owner: str) -> list[Pot]:
     """The owner's pots that hold anything, in the order in which they are spent."""
     return pots_of(tx, [owner]).get(owner, [])

@@ -1,0 +1,1 @@
+"""What users get and may spend: plans, vouchers, referrals, corrections and budgets."""
