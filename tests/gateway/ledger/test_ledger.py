@@ -194,3 +194,29 @@ async def test_a_durable_call_is_in_the_database_when_its_caller_hears_the_end(b
     await ledger.written(call)
     assert (await books.receipts())[call] == 70
     await ledger.close()
+
+
+async def test_receipts_are_kept_for_whole_months_besides_the_present_one(books: Books) -> None:
+    await books.give(1_000)
+    async with books.open() as ledger:
+        call = new_call()
+        (await ledger.hold(PAYER, nano(100), call)).settle(bill(call, 70))
+        await ledger.flush()
+        assert await ledger.drop_receipts(1) == []
+        books.clock.at_s += 45 * 86_400  # from the middle of January to the first of March
+        assert await ledger.drop_receipts(2) == []
+        assert await ledger.drop_receipts(1) == ["202701"]
+        assert await ledger.receipt(call, ANN) is None
+        assert (await ledger.balance(ANN)).left == 930
+    assert await books.differences() == []
+
+
+async def test_a_durable_call_does_not_wait_for_ever(books: Books) -> None:
+    await books.give(1_000)
+    async with books.open() as ledger:
+        call = new_call()
+        hold = await ledger.hold(PAYER, nano(100), call)
+        hold.settle(bill(call, 70))
+        await asyncio.wait_for(ledger.written(call), 5)
+        assert ledger.receipt_pending(call) is None
+        await asyncio.wait_for(ledger.written(new_call()), 5)
