@@ -45,7 +45,7 @@ class Ledger(Protocol):
 class Recorder(Protocol):
     """Where the records of calls are written."""
 
-    def held(self, call: CallId, user: UserId, amount: NanoUsd, at_s: float) -> Segment:
+    def held(self, call: CallId, user: str, amount: NanoUsd, at_s: float) -> Segment:
         """Record a hold. Raises Unavailable when the disk is full, and then there is no hold."""
 
     def ended(self, ended: Ended, leases: Sequence[Lease], held_in: Segment) -> None:
@@ -80,9 +80,12 @@ class Hold:
         self.call, self.amount, self.at_s, self._keeper = call, amount, at_s, keeper
         self._account, self._lease = user
         self._budgets: tuple[Drawn, ...] = ()
-        self._segment: Segment = keeper.writer.held(call, UserId(self._account.owner), amount, at_s)
+        self._segment: Segment = keeper.writer.held(call, self._account.owner, amount, at_s)
         self._open = True
-        self._lease.set_aside(amount, at_s)
+        lease = self._lease  # `set_aside`, written out: every call comes here
+        lease.free -= amount
+        lease.held += amount
+        lease.used_at_s = at_s
 
     def draw_on(self, budgets: tuple[Drawn, ...]) -> None:
         """Draw on these, too."""

@@ -94,6 +94,11 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Held | _Stored | _StoredBefore).decode
 
 
+def pack_held(call: CallId, user: str, amount: NanoUsd, at_s: float) -> bytes:
+    """A `Held` as it is stored, without making one."""
+    return _encode(("h", call, user, amount, at_s))
+
+
 def ended(draws: tuple[Draw, ...], receipt: Receipt) -> Ended:
     """How a call ended, its receipt written out."""
     return Ended(draws, receipt, write_receipt(receipt))
@@ -165,7 +170,10 @@ class Journal:
 
     def append(self, record: Record) -> Segment:
         """Store a record; it survives this process from here on. The segment waits until told it is `done`."""
-        payload = record.packed()
+        return self.store(record.packed())
+
+    def store(self, payload: bytes) -> Segment:
+        """Store a record that is packed already."""
         segment = self._current
         if not segment.write(payload):
             segment = self._rotate(len(payload))

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tollway.core.errors import Unavailable
-from tollway.core.ids import CallId, UserId
+from tollway.core.ids import CallId
 from tollway.core.money import NanoUsd
 from tollway.core.receipt import Receipt
 from tollway.gateway.ledger import store
-from tollway.gateway.ledger.journal import Ended, Held, Journal, Segment
+from tollway.gateway.ledger.journal import Ended, Journal, Segment, pack_held
 from tollway.gateway.ledger.lease import Lease, Rules
 from tollway.ports import Database
 
@@ -49,17 +49,17 @@ class Writer:
         """No new call may begin: the books are too far behind."""
         return len(self._queue) >= MOST or self.broken is not None
 
-    def held(self, call: CallId, user: UserId, amount: NanoUsd, at_s: float) -> Segment:
+    def held(self, call: CallId, user: str, amount: NanoUsd, at_s: float) -> Segment:
         """Record a hold. Raises Unavailable when the disk is full, and then there is no hold."""
         try:
-            return self._journal.append(Held(call, user, amount, at_s))
+            return self._journal.store(pack_held(call, user, amount, at_s))
         except OSError as error:
             raise Unavailable(f"the journal takes no more records: {error.strerror}") from error
 
     def ended(self, ended: Ended, leases: Sequence[Lease], held_in: Segment) -> None:
         """Record how a call ended, and see that the database learns of it."""
         try:
-            segment = self._journal.append(ended)
+            segment = self._journal.store(ended.packed())
             self._journal.done(held_in)
         except OSError as error:  # what was delivered is owed, so it goes on to the database without a record
             log.error("the journal takes no more records: %s", error.strerror)
