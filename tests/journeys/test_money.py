@@ -212,19 +212,19 @@ def test_without_a_limit_of_his_own_a_poor_caller_gets_what_his_credits_cover(
     assert hub.audit() == []
 
 
-def test_an_account_that_cannot_pay_for_256_tokens_is_refused_with_what_is_left_and_needed(
+def test_an_account_that_cannot_pay_for_its_question_and_one_token_is_refused_with_what_is_left_and_needed(
     start: Callable[..., Hub], vendors: Providers
 ) -> None:
     hub = start(vendors.environ)
-    _, key = newcomer(hub, 1)
+    _, key = newcomer(hub, 0.001)
     before = len(vendors.openai.requests)
     heard = OPENAI.ask(hub, key, "tell me all", limit=None)
     assert heard.status == 429
     told = heard.json["error"]
     assert told["code"] == "insufficient_quota"
-    assert "1 are left" in told["message"]
+    assert "0.001 are left" in told["message"]
     assert len(vendors.openai.requests) == before
-    assert left(hub, key) == NANO
+    assert left(hub, key) == NANO // 1000
 
 
 def dear(request: MockRequest) -> MockAnswer:
