@@ -88,7 +88,9 @@ class Evidence:
         if seen.sent_at - 1.0 <= life.ended_at <= open_until:
             case.fate = life.how
         case.end = f"{life.how} {life.ended_at - seen.ended_at:+.1f} s"
-        case.losable = life.how == "lost" and life.ended_at <= open_until + LOST_S - NOTICE_S
+        ended = seen.end in ("whole", "error") and seen.status == 200
+        lost = life.how == "lost" and life.ended_at <= open_until + LOST_S - NOTICE_S
+        case.losable = lost and not (ended and self.outcome.plan.durability == "sync")
         own = [(since, to) for hub, number, since, to in self.outcome.pauses if (hub, number) == (seen.hub, seen.life)]
         case.disturbed = _overlaps(seen, [*own, *self.outcome.outages])
         case.shaken = _overlaps(seen, self._blows, SHAKEN_S)
