@@ -20,6 +20,8 @@ LEAST_PER_TOKEN = 0.6
 """… and at least so much of it: a process whose tokenizer is not loaded yet guesses by classes of words …"""
 PROMPT_FRAME = 24
 """… and of a prompt at most so many tokens beside its words."""
+LEAST_LIMIT = 600
+"""Output tokens that every model may say when the caller sets no limit."""
 NANO_PER_CREDIT = 1_000_000
 
 
@@ -234,7 +236,7 @@ def _bill(case: Case, receipt: Receipt, prices: PriceList) -> str:
     if not receipt.overrun:
         return ""
     lied = case.attempts[-1]["kind"] == "high"
-    covered = receipt.charge >= min(receipt.hold, full)
+    covered = receipt.charge >= min(receipt.hold, full, _ceiling(case, receipt, prices) if lied else full)
     if case.rich and not (lied and covered):
         raise Wrong(f"{receipt.overrun} were absorbed for a caller who could pay")
     if case.late and not covered:
@@ -242,6 +244,14 @@ def _bill(case: Case, receipt: Receipt, prices: PriceList) -> str:
     if not covered:
         raise Wrong(f"{receipt.charge} were charged of a hold of {receipt.hold}")
     return "usage beyond belief: charged what was held, the rest absorbed" if lied else "more than he had: absorbed"
+
+
+def _ceiling(case: Case, receipt: Receipt, prices: PriceList) -> int:
+    """What the call may cost at worst is charged at least, when its provider tells of more: nobody is charged beyond
+    that. For those who are nearly broke it is what was delivered: their credits may have lowered the limit."""
+    delivered = math.floor(case.seen.pieces * PIECE_TOKENS * LEAST_PER_TOKEN)
+    said = (case.call.limit or LEAST_LIMIT) if case.rich and not receipt.body.get("stop") else delivered
+    return prices.cost(str(receipt.body["model"]), Tokens(case.call.words, said))[1]
 
 
 def _within(case: Case, receipt: Receipt, attempt: dict[str, Any]) -> None:

@@ -62,18 +62,24 @@ def losses(outcome: Outcome, books: Books, lost: Iterable[Case], prices: PriceLi
     """What calls that ended were lost with their host is within what the sweeper wrote down as possibly missing."""
     names = {(life.hub, life.number): life.name for life in outcome.lives}
     missing: Counter[tuple[str, str]] = Counter()
+    whose: dict[tuple[str, str], list[int]] = {}
     for case in lost:
         attempt = case.attempts[-1] if case.attempts else None
-        if attempt is None or not attempt["channel"].startswith(MODELS[case.call.model]):
-            continue  # another model answered: its price would have to be guessed
+        if attempt is None or attempt["kind"] == "high" or not attempt["channel"].startswith(MODELS[case.call.model]):
+            continue  # what was charged would have to be guessed: less than was told, or the price of another model
         if case.seen.end == "whole" and case.seen.status == 200 and attempt["told"]:
-            told = Tokens(*attempt["told"])
-            missing[names[case.seen.hub, case.seen.life], case.user] += prices.cost(case.call.model, told)[1]
+            where = names[case.seen.hub, case.seen.life], case.user
+            missing[where] += prices.cost(case.call.model, Tokens(*attempt["told"]))[1]
+            whose.setdefault(where, []).append(case.call.number)
     written: Counter[tuple[str, str]] = Counter()
     for kind, _, reason in books.entries.values():
         found = RETURNED.match(reason) if kind == "expire" else None
         if found is not None:
             written[found[1], found[2]] += int(found[3])
-    for (process, user), amount in missing.items():
-        if amount > written[process, user]:
-            yield f"{amount} of {user} were lost with process {process}, written down are {written[process, user]}"
+    for where, amount in missing.items():
+        if amount > written[where]:
+            process, user = where
+            yield (
+                f"{amount} of {user} were lost with process {process} (calls {whose[where]}), written down as possibly"
+                f" missing are {written[where]}"
+            )
