@@ -30,6 +30,7 @@ class Receipt(NamedTuple):
 
     id: str
     user: str
+    key: str
     at: float
     charge: int
     cost: int
@@ -131,10 +132,10 @@ def _splits(reader: Reader, tables: list[str]) -> dict[str, int]:
 
 
 def _receipts(reader: Reader, table: str) -> list[Receipt]:
-    sql = f"SELECT call_id, user_id, at, charge, cost, reason, entry_id, body FROM {table}"
+    sql = f"SELECT call_id, user_id, key_id, at, charge, cost, reason, entry_id, body FROM {table}"
     return [
-        Receipt(call, user, at, charge, cost, reason, entry, json.loads(body))
-        for call, user, at, charge, cost, reason, entry, body in reader.run(sql)
+        Receipt(call, user, key, at, charge, cost, reason, entry, json.loads(body))
+        for call, user, key, at, charge, cost, reason, entry, body in reader.run(sql)
     ]
 
 

@@ -40,7 +40,7 @@ class Case:
     @property
     def rich(self) -> bool:
         """Money is never short: everything must be paid to the last nano-dollar."""
-        return self.account.kind == "rich"
+        return self.account.kind == "rich" and not self.account.budget
 
     @property
     def reached(self) -> bool:

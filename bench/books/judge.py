@@ -10,7 +10,7 @@ from bench.books.prices import PriceList
 from bench.books.rules import Wrong, explain
 from bench.books.run import Outcome
 from bench.books.storage import Reader
-from bench.books.sums import accounts, losses, totals
+from bench.books.sums import accounts, budgets, losses, totals
 
 
 class Verdict(NamedTuple):
@@ -52,6 +52,7 @@ def judge(outcome: Outcome, reader: Reader) -> Verdict:
     differences += [f"{call} has more than one receipt" for call in books.twice]
     differences += books.leftovers
     differences += accounts(outcome, books)
+    differences += budgets(outcome, books)
     differences += totals(books)
     differences += losses(outcome, books, lost, prices)
     differences += _endings(outcome, evidence)

@@ -32,6 +32,9 @@ class Payer(NamedTuple):
     key: str
     granted: dict[str, int]
     """Nano-dollars by kind."""
+    key_id: str = ""
+    budget: int = 0
+    """Nano-dollars that the key may spend in all; 0: no budget."""
 
 
 def configuration(story: Story, provider: int) -> str:
@@ -82,6 +85,10 @@ async def payers(story: Story, hubs: list[Gateway]) -> list[Payer]:
                 given = {"credits": str(amount / CREDIT), "kind": kind, "reason": "the bench of the books"}
                 await hub.ask("POST", f"/admin/users/{user}/grant", admin, given)
         granted = {kind: amount * 1_000 for kind, amount in account.credits}
-        return Payer(user, made["api_key"], granted)
+        if not account.budget:
+            return Payer(user, made["api_key"], granted)
+        within = {"name": "budget", "budget": {"amount": account.budget / CREDIT, "period": "total"}}
+        bound = await hub.ask("POST", "/api-keys", made["api_key"], within)
+        return Payer(user, bound["api_key"], granted, bound["key_id"], account.budget * 1_000)
 
     return list(await asyncio.gather(*(one(number, account) for number, account in enumerate(story.accounts))))

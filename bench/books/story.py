@@ -133,11 +133,12 @@ def _account(dice: random.Random, number: int) -> Account:
     kind = ("rich", "poor", "rich", "modest", "rich", "rich", "poor", "rich")[number % 8]
     most = {"rich": 200_000_000, "modest": 90_000, "poor": 2_500}[kind]
     total = most if kind == "rich" else dice.randrange(most // 5, most)
+    budget = dice.randrange(2_000, 90_000) if number % 7 == 5 else 0
     if dice.random() < 0.4:
-        return Account(kind, (("promo", total),))
+        return Account(kind, (("promo", total),), budget)
     plan, topup = int(total * dice.uniform(0, 0.5)), int(total * dice.uniform(0, 0.5))
     parts = (("topup", topup), ("plan", plan), ("promo", total - plan - topup))
-    return Account(kind, tuple(part for part in parts if part[1]))
+    return Account(kind, tuple(part for part in parts if part[1]), budget)
 
 
 def _call(dice: random.Random, number: int, who: int, model: str, slot: int) -> Call:

@@ -32,6 +32,26 @@ def accounts(outcome: Outcome, books: Books) -> Iterator[str]:
                 yield f"{payer.user} paid {drawn[kind]} from {kind} while {before[0]} holds {pots[before[0]]}"
 
 
+def budgets(outcome: Outcome, books: Books) -> Iterator[str]:
+    """What a key has used of its budget is what its calls were charged, and never more than the budget.
+
+    A call whose lease was taken away is charged to its payer, and to the budget as far as that goes.
+    """
+    in_time: Counter[str] = Counter()
+    charged: Counter[str] = Counter()
+    for receipt in books.receipts:
+        charged[receipt.key] += receipt.charge
+        in_time[receipt.key] += receipt.charge * (books.entries[receipt.entry][0] != "late")
+    for payer in outcome.payers:
+        purse = f"{payer.key_id}/total/-"
+        if payer.budget and purse in books.pots:
+            used = payer.budget - books.pots[purse]["budget"]
+            if not in_time[payer.key_id] <= used <= charged[payer.key_id] or used > payer.budget:
+                yield f"{purse} of {payer.budget} has used {used}, charged were {charged[payer.key_id]}"
+        elif payer.budget and charged[payer.key_id]:
+            yield f"{payer.key_id} was charged {charged[payer.key_id]}, and has no purse for its budget"
+
+
 def totals(books: Books) -> Iterator[str]:
     """The hub's own accounts, the daily usage and the splits against the receipts."""
     hub = books.pots[HUB]
