@@ -16,6 +16,8 @@ MOST_KEPT = 8192
 """(model, key) pairs remembered; the one not asked for longest is forgotten first."""
 _FORGET_AT = 256
 """Answers after which the older half of what was learned fades."""
+_ONE_IN = 8
+"""Of a key's many answers so many count as everybody's: enough, and its habits do not drown those of others."""
 _STEPS = 4
 """Buckets between two powers of two: an edge is at most a quarter above what it holds."""
 
@@ -61,8 +63,10 @@ class UsualOutput:
     def learn(self, model: ModelId, key: KeyId, tokens: int) -> None:
         """An answer ended by itself, having been billed for so many output tokens, reasoning included."""
         if tokens > 0:
-            _of(self._by_key, (model, key)).add(tokens)
-            _of(self._by_model, model).add(tokens)
+            seen = _of(self._by_key, (model, key))
+            seen.add(tokens)
+            if seen.count <= _FORGET_AT or not seen.count % _ONE_IN:
+                _of(self._by_model, model).add(tokens)
 
     def tokens(self, model: ModelId, key: KeyId, limit: int) -> int:
         """Output tokens that 19 of 20 answers stay within: of this key, else of everybody, else a first guess.

@@ -322,9 +322,7 @@ class Delivery:
         if self.ledger.sync:
             await self.ledger.written(self.call.id)
         self.committed = True
-        self.sink.head(200, self._head(reply.candidate, JSON + told), len(body))
-        self.sink.write(body)
-        self.sink.end()
+        self.sink.whole(200, self._head(reply.candidate, JSON + told), body)
 
     # -- endings without an answer -----------------------------------------------------------------------------
 

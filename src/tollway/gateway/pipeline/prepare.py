@@ -24,6 +24,9 @@ class Prepared(NamedTuple):
     dropped: tuple[str, ...]
 
 
+_AS_IT_CAME = Prepared(True, _NOTHING_WRITTEN, ())
+
+
 def prepare(call: Call, candidate: Candidate, output_limit: int | None) -> tuple[Prepared, Outbound]:
     """Say the call in the candidate's dialect and accent.
 
@@ -47,8 +50,10 @@ def prepare(call: Call, candidate: Candidate, output_limit: int | None) -> tuple
     if said is not body:
         removed = provider.drops(body, target)
         dropped += removed if passthrough else _words(call).removed(removed, provider.dialect)
-    named = tuple(dict.fromkeys(dropped))
     outbound = _outbound(call, candidate, said, passthrough)
+    if passthrough and not dropped:
+        return _AS_IT_CAME, outbound
+    named = tuple(dict.fromkeys(dropped))
     return Prepared(passthrough, written if passthrough else msgspec.structs.replace(written, body={}), named), outbound
 
 

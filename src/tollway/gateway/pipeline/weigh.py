@@ -75,11 +75,19 @@ async def weigh(call: Call, plan: Plan, ledger: Ledger, usual: UsualOutput) -> W
         weighed = await _hold_counted(call, plan, ledger, usual)
         weighed.believable = NanoUsd(NEVER)  # what a provider finds on its own is part of its prompt
         return weighed
-    bound = _bound(call, plan)
-    if not ledger.left(payer):
+    worst = Worst(upper_bound(call.size), _most_output(call, plan), envelope.answers)
+    bound = _bound(worst, plan)
+    left = ledger.left(payer)
+    if not left:
         await ledger.learn(payer, bound)
-    is_rich = ledger.left(payer) >= bound * RICH
-    return await (_hold_rich if is_rich else _hold_counted)(call, plan, ledger, usual)
+        left = ledger.left(payer)
+    if left < bound * RICH:
+        return await _hold_counted(call, plan, ledger, usual)
+    per_in, per_out = plan.dearest
+    first, fixed = _usual(call, plan, worst, usual), worst.input_tokens * per_in
+    amount = NanoUsd(fixed + first * per_out)
+    hold = ledger.try_hold(payer, amount, call.id) or await ledger.hold(payer, amount, call.id)
+    return _growing(Weighed(hold, worst), first, fixed, bound)
 
 
 async def _hold_counted(call: Call, plan: Plan, ledger: Ledger, usual: UsualOutput) -> Weighed:
@@ -93,17 +101,12 @@ async def _hold_counted(call: Call, plan: Plan, ledger: Ledger, usual: UsualOutp
     return await _hold_whole(call, prices, worst, ledger)
 
 
-async def _hold_rich(call: Call, plan: Plan, ledger: Ledger, usual: UsualOutput) -> Weighed:
-    """By the cheap bound of the input: not a word is counted."""
-    per_in, per_out = plan.dearest
-    tokens = upper_bound(call.size)
-    worst = Worst(tokens, _most_output(call, plan), call.envelope.answers)
+def _usual(call: Call, plan: Plan, worst: Worst, usual: UsualOutput) -> int:
+    """Output tokens that the call of a rich account begins with, not a word of it counted."""
     first = worst.max_output
     if call.envelope.stream and not call.caller.payer.strict:
         first = min(first, max(LEAST_OF_THE_RICH, usual.tokens(plan.model.id, call.caller.key, first)))
-    fixed = tokens * per_in
-    weighed = Weighed(await _hold(call, NanoUsd(fixed + first * worst.answers * per_out), ledger), worst)
-    return _growing(weighed, first * worst.answers, fixed, fixed + worst.max_output * worst.answers * per_out)
+    return first * worst.answers
 
 
 async def _hold_stream(call: Call, plan: Plan, worst: Worst, ledger: Ledger, usual: UsualOutput) -> Weighed:
@@ -186,11 +189,14 @@ async def _worst_case(call: Call, plan: Plan) -> Worst:
     return worst
 
 
-def _bound(call: Call, plan: Plan) -> NanoUsd:
-    """More than the worst case, without looking at a single word: a token is never less than one byte."""
+def _bound(worst: Worst, plan: Plan) -> NanoUsd:
+    """More than the worst case, without looking at a single word: a token is never less than one byte.
+
+    Pictures sold by the piece are not tokens: such models are always weighed exactly.
+    """
     per_in, per_out = plan.dearest
-    output = _most_output(call, plan) * call.envelope.answers
-    return NanoUsd(upper_bound(call.size) * per_in + output * per_out + _pictures(plan))
+    bound = worst.input_tokens * per_in + worst.max_output * worst.answers * per_out
+    return NanoUsd(bound + NEVER if plan.pictured else bound)
 
 
 def _most_output(call: Call, plan: Plan) -> int:
@@ -214,11 +220,6 @@ def _with_thoughts(limit: int, request: ChatRequest, plan: Plan) -> int:
         return limit
     budget = thinking.budget if thinking.budget is not None and thinking.budget > 0 else LARGEST_BUDGET
     return min(plan.most_output, max(limit, budget + BESIDE_BUDGET))
-
-
-def _pictures(plan: Plan) -> int:
-    """Pictures sold by the piece are not tokens: such models are always weighed exactly."""
-    return NEVER if any(candidate.model.price.per_image for candidate in plan.candidates) else 0
 
 
 def _worst(call: Call, plan: Plan, tokens: int, tool_calls: int) -> Worst:

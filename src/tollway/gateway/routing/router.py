@@ -46,6 +46,8 @@ class Plan:
     """The largest output limit among the candidates' models."""
     dearest: tuple[int, int]
     """Nano-dollars that one input and one output token cost at most, margin included, rounded upward each."""
+    pictured: bool = False
+    """Some candidate is paid by the picture."""
 
 
 def plan_of(model: Model, candidates: tuple[Candidate, ...]) -> Plan:
@@ -60,6 +62,7 @@ def plan_of(model: Model, candidates: tuple[Candidate, ...]) -> Plan:
         frozenset.intersection(*(each.abilities for each in models)) if models else frozenset(),
         max((each.max_output for each in models), default=0),
         (max(ins, default=0), max(outs, default=0)),
+        any(each.price.per_image for each in models),
     )
 
 
