@@ -8,6 +8,7 @@ from tollway.core.chat import ChatRequest
 from tollway.core.errors import BadRequest
 from tollway.core.places import Noted, Places
 from tollway.gateway.dialect import Body, Edits, Envelope, Opaque, PathArgs, Words, plain
+from tollway.gateway.dialects.openai_chat.contents import holds_media, kinds
 from tollway.gateway.dialects.openai_chat.dials import read_format, read_modalities, read_sampling, read_voice
 from tollway.gateway.dialects.openai_chat.fields import flag_or_none, object_or_none, text_or_none, wrong
 from tollway.gateway.dialects.openai_chat.thinking import read_thinking
@@ -48,23 +49,8 @@ WORDS: Words = {
     "user": ("user", "safety_identifier"),
     "cache_key": "prompt_cache_key",
 }
-_WORDS = frozenset({"text", "refusal"})
-_BRACKET = ord("[")
-_MOST_BRACKETS, _MOST_SPACE = 32, 8
-"""Of a text with more brackets (program code), or with more space before one, the parts are looked at instead."""
 
 
-class _Kind(msgspec.Struct, gc=False):
-    type: str = "function"
-
-
-class _Turn(msgspec.Struct, gc=False):
-    content: msgspec.Raw = msgspec.Raw(b"null")
-    images: Any = None
-
-
-_turns = msgspec.json.Decoder(list[_Turn]).decode
-_kinds = msgspec.json.Decoder(list[_Kind]).decode
 _string = msgspec.json.Decoder(str | None).decode
 _flag = msgspec.json.Decoder(bool | None).decode
 _whole = msgspec.json.Decoder(int | None).decode
@@ -107,7 +93,7 @@ def envelope(body: Body, path: PathArgs) -> Envelope:
         limit,
         answers or 1,
         stream and _wants_usage(get("stream_options")),
-        _holds_media(get("messages")),
+        holds_media(get("messages")),
         _runs_tools(body, model),
     )
 
@@ -125,40 +111,6 @@ def _wants_usage(options: Any) -> bool:
     return bool(wanted is not None and _peek(_flag, wanted, "stream_options.include_usage", "a boolean"))
 
 
-def _holds_media(messages: Any) -> bool:
-    """Whether any content part is more than words; malformed messages are left for others to refuse."""
-    if not isinstance(messages, msgspec.Raw):
-        return messages is not None
-    if _only_strings(bytes(messages)):
-        return False
-    try:
-        for turn in _turns(messages):
-            if turn.images is not None:
-                return True
-            content = turn.content
-            if memoryview(content)[0] == _BRACKET and any(part.type not in _WORDS for part in _kinds(content)):
-                return True
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return True
-    return False
-
-
-def _only_strings(messages: bytes) -> bool:
-    """Whether it is plain at a glance that no turn holds a list: no bracket stands behind a colon, even in a text.
-
-    Many times faster than reading a long text; what is not plain has to be read.
-    """
-    at = messages.find(b"[", 1)
-    for _ in range(_MOST_BRACKETS):
-        if at < 0:
-            return messages[:2] == b"[{"
-        before = messages[max(0, at - _MOST_SPACE) : at].rstrip(b" \t\r\n")[-1:]
-        if before in (b":", b""):
-            return False
-        at = messages.find(b"[", at + 1)
-    return False
-
-
 def _runs_tools(body: Body, model: str | None) -> bool:
     """Whether the provider may run tools of its own for this body."""
     if not _SEARCHES.isdisjoint(body):
@@ -169,7 +121,7 @@ def _runs_tools(body: Body, model: str | None) -> bool:
     if not isinstance(tools, msgspec.Raw):
         return tools is not None
     try:
-        return any(tool.type not in ("function", "custom") for tool in _kinds(tools))
+        return any(tool.type not in ("function", "custom") for tool in kinds(tools))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return True
 
