@@ -60,7 +60,7 @@ def _answer(case: Case) -> None:
     seen = case.seen
     if seen.status >= 500 and "internal error" in seen.body:
         raise Wrong(f"the gateway stumbled: {seen.body}")
-    if seen.status in (502, 503, 504) and not (case.attempts or case.shaken):
+    if seen.status in (502, 504) and not (case.attempts or case.shaken):
         raise Wrong(f"refused without a cause: {seen.body}")
     if seen.status == 429 and "insufficient" in seen.body and case.rich:
         raise Wrong(f"a rich caller was refused: {seen.body}")
@@ -87,6 +87,8 @@ def _missing(case: Case) -> str:
         raise Wrong("a provider was asked, and there is no receipt")
     if case.seen.status == 200:
         raise Wrong("it was answered, and there is no receipt")
+    if case.seen.status == 503 and not case.shaken:
+        return "refused with 503, and no blow near that explains it: a slow machine, or a fault to look for"
     return f"refused with {case.seen.status}" if case.seen.status else "never begun"
 
 
