@@ -9,6 +9,7 @@ from tollway.core.ids import ChannelId
 from tollway.gateway.pipeline.delivery import Delivery
 from tollway.gateway.pipeline.prepare import CannotSay, Prepared, prepare
 from tollway.gateway.pipeline.reply import StreamReply
+from tollway.gateway.pipeline.telling import Telling
 from tollway.gateway.pipeline.whole import read_whole
 from tollway.gateway.routing.health import Health
 from tollway.gateway.routing.retry import fault_of
@@ -84,34 +85,35 @@ class Dispatcher:
     ) -> None:
         """Relay by callback; this coroutine only waits for the end. The first word commits inside `on_data`."""
         reply = StreamReply(delivery.call, candidate, prepared, delivery.voice(candidate, prepared))
-        on_data = delivery.open(reply, inbound, prepared, started_s)
+        telling = Telling(delivery, reply, inbound, started_s)
+        telling.begin(prepared)
         try:
-            await inbound.pump(on_data)
-            await delivery.finish()
+            await inbound.pump(telling.on_data)
+            await telling.finish()
         except UpstreamError as error:
             if not delivery.committed:
-                delivery.forget()
+                telling.forget()
                 raise
-            await delivery.finish(cut=f"the provider broke off ({error.phase})")
+            await telling.finish(cut=f"the provider broke off ({error.phase})")
         except asyncio.CancelledError:
-            if delivery.reads_on:
-                await _read_on(inbound, on_data, delivery)
+            if telling.reads_on:
+                await _read_on(inbound, telling)
             raise
         if not delivery.committed:
-            delivery.forget()
+            telling.forget()
             raise reply.fault()
-        await delivery.over()
+        await telling.over()
 
 
-async def _read_on(inbound: Inbound, on_data: Callable[[bytes], None], delivery: Delivery) -> None:
+async def _read_on(inbound: Inbound, telling: Telling) -> None:
     """The caller left, and the provider bills the whole answer: hear it to its end, within bounds, for its count."""
     task = asyncio.current_task()
     if task is not None:
         task.uncancel()  # whoever cancels us from here on wants us to stop at once
     with contextlib.suppress(TimeoutError, UpstreamError):
-        async with asyncio.timeout(delivery.read_on()):
-            await inbound.pump(on_data)
-            await delivery.finish()
+        async with asyncio.timeout(telling.read_on()):
+            await inbound.pump(telling.on_data)
+            await telling.finish()
 
 
 async def _refused(candidate: Candidate, prepared: Prepared, inbound: Inbound) -> Fault:
