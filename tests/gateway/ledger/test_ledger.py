@@ -172,6 +172,25 @@ async def test_a_hold_grows_as_far_as_there_is_credit(books: Books) -> None:
     assert await books.differences() == []
 
 
+async def test_a_hold_whose_call_has_ended_does_not_grow(books: Books) -> None:
+    """Neither when it is asked to afterwards, nor when the call ends while credit is looked for."""
+    await books.give(1_000)
+    async with books.open() as ledger, asyncio.timeout(10):
+        call, other = new_call(), new_call()
+        hold = await ledger.hold(PAYER, nano(100), call)
+        hold.settle(bill(call, 70))
+        assert not await hold.extend(nano(1))
+        assert not await ledger.extend(hold, nano(1))
+        slow = await ledger.hold(PAYER, nano(100), other)
+        growing = asyncio.create_task(slow.extend(nano(800)))
+        await asyncio.sleep(0)
+        slow.settle(bill(other, 30))
+        assert not await growing
+        assert slow.amount == 100
+        assert (await ledger.balance(ANN)).left == 900
+    assert await books.differences() == []
+
+
 async def test_a_cost_above_the_hold_is_charged_as_far_as_credit_is_at_hand(books: Books) -> None:
     await books.give(1_000_000)
     async with books.open() as ledger:

@@ -87,6 +87,11 @@ class Hold:
         lease.held += amount
         lease.used_at_s = at_s
 
+    @property
+    def is_open(self) -> bool:
+        """The call has not said yet what it owes."""
+        return self._open
+
     def draw_on(self, budgets: tuple[Drawn, ...]) -> None:
         """Draw on these, too."""
         self._budgets = budgets

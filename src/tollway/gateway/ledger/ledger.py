@@ -150,6 +150,8 @@ class Ledger:
         try:
             with Search(self._leasing, self._rules.patience_s) as search:
                 while not hold.try_extend(amount):
+                    if not hold.is_open:
+                        return False  # the call has ended while its credit was looked for
                     now_s = self.clock.now_s()
                     await search.more(hold.lacking(amount, now_s), now_s)
         except (CreditsExhausted, Unavailable):
