@@ -1,9 +1,14 @@
 """The audit finds what was tampered with, and says where."""
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
-from tests.gateway.ledger.books import Books
+from tests.gateway.ledger.books import Books, new_books
 from tests.gateway.ledger.store.desk import ANN, BOB, DAY_S, NOW_S, TTL_S, Desk, call_at, ended
+from tollway.backends.sql import sqlite, sqlite_file
 from tollway.gateway.ledger import store
 from tollway.gateway.ledger.audit import audit
 from tollway.ports import Transaction
@@ -212,3 +217,38 @@ async def test_a_forged_id_is_not_a_month(books: Books) -> None:
     await lived_in(desk)
     for forged in (call_at(NOW_S - 30 * DAY_S), call_at(NOW_S + 3_000 * DAY_S)):
         assert await desk.database.read(lambda tx, call=forged: store.receipt(tx, call, None)) is None
+
+
+CLOSED = "INSERT INTO closed_months (month, user_id, requests, charge, cost) VALUES (:month, '', 0, 0, 0)"
+
+
+async def steps(folder: Path, calls: int) -> int:
+    """What an audit costs SQLite's machine, in hundreds of its instructions: so many calls, leases, closed months."""
+    async with new_books(folder) as books:
+        desk = Desk(books.database)
+        await desk.grant(10 * calls)
+        for number in range(calls):
+            await desk.grant(5, "promo")
+            draw = await desk.lease(12)
+            call = ended((draw,), 12 if number % 2 else 9, cost=5)
+            await desk.settle(call)
+            await desk.refund(call, 1)
+            await desk.lease(1, process=f"other {number}")
+            await desk.do(lambda tx, month=f"{1900 + number // 12}{number % 12 + 1:02}": tx.run(CLOSED, month=month))
+    file = sqlite_file("sqlite://", folder)
+    assert file is not None
+    counted = [0]
+
+    def count() -> int:
+        counted[0] += 1
+        return 0
+
+    with closing(sqlite3.connect(file)) as connection:
+        connection.set_progress_handler(count, 100)
+        assert audit(sqlite.Work(connection)) == []
+    return counted[0]
+
+
+async def test_an_audit_of_four_times_the_history_takes_about_four_times_as_long(tmp_path: Path) -> None:
+    few, many = await steps(tmp_path / "few", 50), await steps(tmp_path / "many", 200)
+    assert many < 5 * few

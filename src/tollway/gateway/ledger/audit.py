@@ -56,7 +56,7 @@ LEASES: tuple[tuple[str, str], ...] = (
     (
         "lease {0} has fence {1}, and no other may have it or a higher number than {2}",
         "SELECT l.id, l.fence, c.value FROM leases l JOIN counters c ON c.name = 'fence' WHERE l.fence > c.value"
-        " OR EXISTS (SELECT 1 FROM leases o WHERE o.fence = l.fence AND o.id <> l.id)",
+        " OR l.fence IN (SELECT fence FROM leases GROUP BY fence HAVING COUNT(*) > 1)",
     ),
     (
         "leases hold {1} of {0}, who has {2}",
@@ -86,7 +86,7 @@ CALLS: tuple[tuple[str, str], ...] = (
         "entry {0} ({1}) settles calls of {2}, and not one receipt names it",
         "SELECT e.id, e.kind, e.ref FROM entries e LEFT JOIN (SELECT DISTINCT entry_id FROM receipts) r"
         " ON r.entry_id = e.id WHERE e.kind IN ('settle', 'late') AND r.entry_id IS NULL"
-        " AND NOT EXISTS (SELECT 1 FROM closed_months c WHERE e.ref LIKE c.month || '/%')",
+        " AND substr(e.ref, 1, 7) NOT IN (SELECT month || '/' FROM closed_months)",
     ),
     (
         "call {0} of {1} was charged {2}, and its pots are said to have paid {3}",
@@ -111,7 +111,7 @@ CALLS: tuple[tuple[str, str], ...] = (
         "SELECT p.entry_id, p.account_id, -p.amount AS posted, 0 AS told FROM postings p"
         " JOIN entries e ON e.id = p.entry_id AND e.kind IN ('settle', 'late')"
         " JOIN accounts a ON a.id = p.account_id AND a.kind IN ('plan', 'promo', 'topup')"
-        " WHERE NOT EXISTS (SELECT 1 FROM closed_months c WHERE e.ref LIKE c.month || '/%')"
+        " WHERE substr(e.ref, 1, 7) NOT IN (SELECT month || '/' FROM closed_months)"
         " UNION ALL SELECT entry_id, account_id, 0, charge FROM receipts WHERE account_id IS NOT NULL"
         " UNION ALL SELECT r.entry_id, s.account_id, 0, s.amount FROM splits s JOIN receipts r ON r.call_id = s.call_id"
         ") x GROUP BY x.entry_id, x.account_id HAVING SUM(x.posted) <> SUM(x.told)",
@@ -122,7 +122,7 @@ CALLS: tuple[tuple[str, str], ...] = (
         "SELECT p.entry_id, p.amount AS posted, 0 AS told FROM postings p"
         " JOIN entries e ON e.id = p.entry_id AND e.kind IN ('settle', 'late')"
         " JOIN accounts a ON a.id = p.account_id AND a.owner = 'hub' AND a.kind = 'provider_payable'"
-        " WHERE NOT EXISTS (SELECT 1 FROM closed_months c WHERE e.ref LIKE c.month || '/%')"
+        " WHERE substr(e.ref, 1, 7) NOT IN (SELECT month || '/' FROM closed_months)"
         " UNION ALL SELECT entry_id, 0, cost FROM receipts"
         ") x GROUP BY x.entry_id HAVING SUM(x.posted) <> SUM(x.told)",
     ),
