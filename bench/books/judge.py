@@ -34,7 +34,7 @@ def judge(outcome: Outcome, reader: Reader) -> Verdict:
     books, prices = read_books(reader), PriceList()
     evidence = Evidence(outcome, books)
     explained: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    differences = list(evidence.twice)
+    differences = [*_endings(outcome, evidence), *evidence.twice]
     lost: list[Case] = []
     for case in evidence.cases:
         try:
@@ -55,7 +55,6 @@ def judge(outcome: Outcome, reader: Reader) -> Verdict:
     differences += budgets(outcome, books)
     differences += totals(books)
     differences += losses(outcome, books, lost, prices)
-    differences += _endings(outcome, evidence)
     receipts = books.receipts
     return Verdict(
         outcome, {why: (count, charge) for why, (count, charge) in sorted(explained.items())}, differences,
@@ -82,10 +81,10 @@ def _endings(outcome: Outcome, evidence: Evidence) -> Iterator[str]:
         yield f"{len(outcome.seen)} calls were made of {outcome.plan.calls}"
     if evidence.unfinished:
         yield f"{evidence.unfinished} attempts never ended in the provider's account"
-    yield from outcome.glimpsed
     if outcome.orphans:
         yield f"{outcome.orphans} leases of dead processes were never returned"
     if any(outcome.exits):
         yield f"the gateways ended with {outcome.exits}"
     if outcome.audit:
         yield f"the audit: {outcome.audit[:2000]}"
+    yield from outcome.glimpsed

@@ -262,15 +262,15 @@ def _within(case: Case, receipt: Receipt, attempt: dict[str, Any]) -> None:
     assert usage is not None
     deed = case.call.deed(attempt["attempt"])
     dialect = attempt["channel"].partition("-")[0]
-    told = Tokens(0, 0)
+    told: Tokens | None = None
     if deed.told is not None and (attempt["told"] or dialect == "anthropic"):  # who tells the prompt before the answer
         told = Tokens(*(max(0, count) for count in told_by(dialect, deed.told)))
-    said = told.said if attempt["told"] else 0
+    said = told.said if told is not None and attempt["told"] else 0
     least = math.floor(case.seen.pieces * PIECE_TOKENS * LEAST_PER_TOKEN)
     most = math.ceil(attempt["pieces"] * PIECE_TOKENS * MOST_PER_TOKEN) + 2
     if not (least <= usage.said <= most or (said and usage.said == said)):
         raise Wrong(f"{usage.said} tokens were counted, between {least} and {most} were delivered")
-    if told.asked and usage._replace(said=0) == told._replace(said=0):
+    if told is not None and usage._replace(said=0) == told._replace(said=0):
         return
     words = case.call.words
     if usage.cache_read or usage.cache_write or not words <= usage.asked <= words * MOST_PER_TOKEN + PROMPT_FRAME:

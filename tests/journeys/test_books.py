@@ -45,7 +45,7 @@ def test_no_nano_dollar_is_unexplained_on_postgresql_with_three_processes() -> N
     [
         ("no-replay", "sqlite", "kill=3", "there is no receipt"),
         ("no-sweeper", "sqlite", "lose=1", "were never returned"),
-        ("no-fence", "postgresql", "stop=3", "may spend"),
+        ("no-fence", "postgresql", "stop=3", "reserved"),
     ],
 )
 def test_a_build_that_is_broken_on_purpose_is_caught(broken: str, database: str, dose: str, symptom: str) -> None:
