@@ -160,6 +160,8 @@ class Connection(asyncio.Protocol):
         for number in range(min(deed.stop_after, deed.pieces) if breaks else deed.pieces):
             if deed.pause_s and number:
                 await asyncio.sleep(deed.pause_s)
+            if self.transport.is_closing():
+                return
             line["pieces"] += 1
             self.transport.write(piece)
         if deed.kind == "unfinished":
