@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.journeys.callers import CALLERS, OPENAI, Heard, Running, newcomer
+from tests.journeys.callers import CALLERS, GEMINI, OPENAI, Heard, Running, newcomer
 from tests.journeys.crowd import Books, left
 from tests.journeys.hub import Hub, Providers, providers
 
@@ -128,3 +128,29 @@ def test_told_twice_it_ends_at_once_and_the_next_start_puts_the_books_in_order(
     assert books.count == 7
     assert set(books.reasons.values()) <= {"expired", "client_gone"}
     assert hub.audit() == []
+
+
+@pytest.mark.parametrize("in_time", [True, False], ids=["in time", "too late"])
+def test_a_caller_who_had_left_is_settled_too(start: Callable[..., Hub], vendors: Providers, in_time: bool) -> None:
+    """His provider bills to the end, so it is read on: to its own count while there is time, else to what was said."""
+    hub = start(vendors.environ, "" if in_time else "[server]\ndrain_s = 0.5\n")
+    user, key = newcomer(hub, 1000)
+    vendors.gemini.hold(after=SPEAKING["gemini"])
+    running = GEMINI.begin(hub, key, TEXT, stream=True)
+    running.until(b"You")
+    call = running.headers["x-request-id"]
+    running.leave()
+    assert hub.process is not None
+    hub.process.send_signal(signal.SIGTERM)
+    until_logged(hub, "stopping: calls in flight")
+    if in_time:
+        vendors.gemini.release()
+    assert hub.process.wait(20) == 0
+    hub.stop(signal.SIGKILL)
+    assert Books(hub, user).reasons == {call: "client_gone"}
+    assert Books(hub, user).charges[call] > 0
+    assert hub.audit() == []
+    hub.start()
+    receipt = hub.receipt(call, key)
+    assert receipt["tokens"]["source"] == ("upstream" if in_time else "estimate")
+    assert receipt["note"].startswith("drained:" if in_time else "drained in part")

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from tollway.kit.http1.asgi import App, Message, Receive, Send
 from tollway.kit.http1.limits import Limits
+from tollway.kit.http1.stopping import stop_all
 from tollway.kit.http1.wire import Answer, Handler, Headers, Refuse, Request, Screen, refuse_in_json
 
 log = logging.getLogger(__name__)
@@ -75,11 +76,7 @@ class AsgiFront:
 
     async def cut(self) -> None:
         """Cancel every handler still at work, and wait until each has put its things in order."""
-        late = list(self._running)
-        for work in late:
-            work.cancel()
-        if late:
-            await asyncio.wait(late)
+        await stop_all(self._running, None)
 
     async def _read(self, request: Request, receive: Receive) -> bytes | None:
         """The whole body; None when the client left before. Raises ValueError when it is too large."""

@@ -8,6 +8,7 @@ import msgspec
 
 from tollway.kit.http1.connection import Connection, Front
 from tollway.kit.http1.limits import Limits
+from tollway.kit.http1.stopping import stop_all
 from tollway.kit.http1.wire import Handler, Refuse, Screen, refuse_in_json
 
 SWEEP_S = 0.25
@@ -66,10 +67,7 @@ class Server:
         late = [sink.task for sink in front.running if sink.task is not None]
         for connection in list(front.connections):
             connection.cut()
-        for task in late:
-            task.cancel()
-        if late:
-            await asyncio.wait(late, timeout=max(1.0, grace_s))
+        await stop_all(late, max(1.0, grace_s))
         self._sweeper.cancel()
 
     async def _until_idle(self, grace_s: float) -> None:
