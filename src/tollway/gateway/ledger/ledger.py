@@ -279,7 +279,11 @@ class Ledger:
         today = datetime.fromtimestamp(self.clock.now_s(), UTC)
         year, month = divmod(today.year * 12 + today.month - 1 - months, 12)
         before = f"{year:04d}{month + 1:02d}"
-        return await self._database.write(functools.partial(store.drop_months, before=before))
+        oldest = functools.partial(store.drop_months, before=before, most=1)
+        dropped: list[str] = []
+        while gone := await self._database.write(oldest):  # one a transaction: settlements wait for it
+            dropped += gone
+        return dropped
 
     async def close(self, within_s: float = CLOSE_S) -> None:
         """Write everything, return all leased credit, remove the journal.

@@ -35,6 +35,13 @@ async def test_a_month_that_was_dropped_leaves_exact_books(desk: Desk) -> None:
     assert await desk.do(lambda tx: store.drop_months(tx, "202611")) == []
 
 
+async def test_months_go_one_by_one_the_oldest_first(desk: Desk) -> None:
+    await three_months(desk)
+    for month in (["202609"], ["202610"], []):
+        assert await desk.do(lambda tx: store.drop_months(tx, "202611", most=1)) == month
+        assert await desk.differences() == []
+
+
 async def test_what_was_dropped_is_not_found_and_cannot_be_refunded(desk: Desk) -> None:
     (lease, _) = await three_months(desk)
     old = ended((lease,), 5, at_s=NOW_S - MONTH_S)

@@ -107,13 +107,14 @@ def paid_by(tx: Transaction, call: CallId) -> Paid | None:
     return Paid(user, [(part[0], part[1]) for part in tx.run(splits, call=call)])
 
 
-def drop_months(tx: Transaction, before: str) -> list[str]:
-    """Drop the receipts of every month before `before` (`202601`); which ones.
+def drop_months(tx: Transaction, before: str, most: int | None = None) -> list[str]:
+    """Drop the receipts of the oldest `most` months, or of every month, before `before` (`202601`); which ones.
 
     What was in them stays in the books as sums for each user, so that the audit remains exact.
     """
     numbers(tx, ENTRY, 0)
-    dropped = [month for month in tables(tx) if TIMELESS < month < before]
+    old = [month for month in tables(tx) if TIMELESS < month < before]
+    dropped = old if most is None else old[-most:]
     for month in dropped:
         tx.run(
             "INSERT INTO closed_months (month, user_id, requests, charge, cost)"
