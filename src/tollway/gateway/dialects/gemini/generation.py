@@ -6,7 +6,7 @@ from tollway.core.chat import ChatRequest, Effort, OutputFormat, Sampling, Think
 from tollway.gateway.dialect import Target, Words
 from tollway.gateway.dialects.gemini.schema import clean, lowered
 from tollway.gateway.dialects.gemini.spelling import fields, flag, items, number, text, texts, whole, wrong
-from tollway.gateway.dialects.gemini.thinking import read_thinking, write_thinking
+from tollway.gateway.dialects.gemini.thinking import read_thinking, within, write_thinking
 
 PATH = "generationConfig"
 MOST_STOPS = 5
@@ -138,6 +138,8 @@ def write_generation(request: ChatRequest, target: Target, dropped: list[str]) -
     if request.thinking is not None:
         thinking = _write_thinking(request.thinking, target, dropped)
         if thinking:
+            if thinking.get("thinkingBudget", 0) >= target.max_output > 0:
+                thinking["thinkingBudget"] = within(target.max_output, target.model)
             config["thinkingConfig"] = thinking
     if request.modalities is not None:
         config["responseModalities"] = [kind.upper() for kind in request.modalities]

@@ -11,6 +11,7 @@ from tollway.gateway.dialect import Body, Edits, Envelope, Opaque, PathArgs, Tar
 from tollway.gateway.dialects.gemini.generation import read_generation, write_generation
 from tollway.gateway.dialects.gemini.read_contents import ContentsReader, read_system
 from tollway.gateway.dialects.gemini.spelling import camel, items, text, wrong
+from tollway.gateway.dialects.gemini.thinking import within
 from tollway.gateway.dialects.gemini.tools import ToolNames, read_choice, read_tools, write_choice, write_tools
 from tollway.gateway.dialects.gemini.write_contents import ContentsWriter
 
@@ -94,8 +95,22 @@ def edit_request(body: Body, envelope: Envelope, edits: Edits) -> Body:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise wrong(name, str(error)) from error
     kept = {key: value for key, value in config.items() if camel(key) != "maxOutputTokens"}
-    edited[name] = kept | {"maxOutputTokens": limit}
+    thoughts = {
+        key: _fit_thoughts(value, limit, edits.model) for key, value in kept.items() if camel(key) == "thinkingConfig"
+    }
+    edited[name] = kept | thoughts | {"maxOutputTokens": limit}
     return edited
+
+
+def _fit_thoughts(given: msgspec.Raw, limit: int, model: str) -> Any:
+    """A budget for thoughts that leaves half of the lowered limit for words; what cannot be read stays."""
+    config = msgspec.json.decode(given)
+    if not isinstance(config, dict):
+        return given
+    for key, budget in config.items():
+        if camel(key) == "thinkingBudget" and isinstance(budget, int) and budget >= limit:
+            return config | {key: within(limit, model)}
+    return given
 
 
 def read_request(body: Body, envelope: Envelope, opaque: Opaque) -> ChatRequest:

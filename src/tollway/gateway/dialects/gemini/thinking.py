@@ -114,3 +114,8 @@ def clamped(budget: int, model: str) -> int:
     if "03-25" in model or "05-06" in model:
         return budget
     return min(max(budget, 128), 32768)
+
+
+def within(limit: int, model: str) -> int:
+    """A budget for thoughts where they and the answer share `limit` tokens: half of it, if the model takes so few."""
+    return clamped(limit // 2, model)

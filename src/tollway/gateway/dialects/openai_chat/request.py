@@ -11,7 +11,7 @@ from tollway.gateway.dialect import Body, Edits, Envelope, Opaque, PathArgs, Wor
 from tollway.gateway.dialects.openai_chat.contents import holds_media, kinds
 from tollway.gateway.dialects.openai_chat.dials import read_format, read_modalities, read_sampling, read_voice
 from tollway.gateway.dialects.openai_chat.fields import flag_or_none, object_or_none, text_or_none, wrong
-from tollway.gateway.dialects.openai_chat.thinking import read_thinking
+from tollway.gateway.dialects.openai_chat.thinking import fit_thoughts, read_thinking
 from tollway.gateway.dialects.openai_chat.tools import read_choice, read_tools
 from tollway.gateway.dialects.openai_chat.turns_read import read_messages
 
@@ -151,6 +151,8 @@ def _lower(body: Body, most: int) -> None:
                 body[name] = most
     if not stated:
         body["max_completion_tokens" if "max_completion_tokens" in body else "max_tokens"] = most
+    if "reasoning" in body:
+        body["reasoning"] = fit_thoughts(plain(body, "reasoning"), most)
 
 
 def read_request(body: Body, seen: Envelope, opaque: Opaque) -> ChatRequest:

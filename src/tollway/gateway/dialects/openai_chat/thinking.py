@@ -9,6 +9,8 @@ from tollway.gateway.dialects.openai_chat.fields import an_object, flag_or_none,
 from tollway.gateway.dialects.openai_chat.upstreams import Habits
 
 _EFFORTS = {effort.value: effort for effort in Effort}
+LEAST_BUDGET = 1024
+"""Reasoning tokens that providers take at least, and the room an answer needs beside them."""
 _O_SERIES = re.compile(r"(?:.*/)?o\d")
 _FIRST_GPT_5 = re.compile(r"(?:.*/)?gpt-5(?:$|-)")
 _O_WORDS = {Effort.NONE: "low", Effort.MINIMAL: "low", Effort.XHIGH: "high", Effort.MAX: "high"}
@@ -68,6 +70,16 @@ def write_thinking(thinking: Thinking, model: str, habits: Habits) -> dict[str, 
     if habits.thinking == "switch":
         return {} if effort is None and not thinking.adaptive else _switch(effort)
     return {} if effort is None else {"reasoning_effort": effort_word(effort, model)}
+
+
+def fit_thoughts(reasoning: Any, limit: int) -> Any:
+    """A `reasoning` object whose budget stays below the limit, with room for an answer; else no thoughts."""
+    budget = reasoning.get("max_tokens") if isinstance(reasoning, dict) else None
+    if not isinstance(budget, int) or budget < limit:
+        return reasoning
+    if limit < 2 * LEAST_BUDGET:
+        return {"enabled": False}
+    return reasoning | {"max_tokens": limit - LEAST_BUDGET}
 
 
 def _object(thinking: Thinking, effort: Effort | None) -> dict[str, Any]:

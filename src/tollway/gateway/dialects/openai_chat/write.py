@@ -6,7 +6,7 @@ from tollway.core.chat import ChatRequest, OutputFormat, Sampling
 from tollway.core.errors import Unsupported
 from tollway.gateway.dialect import Body, Target, Written
 from tollway.gateway.dialects.openai_chat.names import tool_name, user_id
-from tollway.gateway.dialects.openai_chat.thinking import write_thinking
+from tollway.gateway.dialects.openai_chat.thinking import fit_thoughts, write_thinking
 from tollway.gateway.dialects.openai_chat.tools import write_choice, write_tools
 from tollway.gateway.dialects.openai_chat.turns_write import TurnWriter
 from tollway.gateway.dialects.openai_chat.upstreams import Habits, habits_of
@@ -81,7 +81,10 @@ def _thinking(request: ChatRequest, target: Target, habits: Habits, dropped: lis
     if request.thinking is None:
         return {}
     if "reasoning" in target.abilities:
-        return write_thinking(request.thinking, target.model, habits)
+        said = write_thinking(request.thinking, target.model, habits)
+        if "reasoning" in said and target.max_output > 0:
+            said["reasoning"] = fit_thoughts(said["reasoning"], target.max_output)
+        return said
     if request.thinking.effort is None or request.thinking.effort.value != "none":
         dropped.append("thinking")
     return {}
