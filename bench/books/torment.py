@@ -10,8 +10,9 @@ from typing import NamedTuple
 from bench.books.fleet import Gateway
 from bench.books.storage import Storage
 
-QUIET_S = 2.5
-"""Nothing kept the database from being written for so long before a journal is lost: so little may be missing then."""
+QUIET_S = 5.0
+"""Before a journal is lost nothing happens for so long: what came from the database being away, somebody's locks or a
+process that starts is over then, and only what ended within a flush interval may be missing."""
 
 
 class Blow(NamedTuple):
@@ -57,7 +58,9 @@ class Tormentor:
         self._hubs, self._storage = hubs, storage
         self._tasks: set[asyncio.Task[None]] = set()
         self._database = asyncio.Lock()
-        self._quiet_at = 0.0
+        self._calm = asyncio.Condition()
+        self._active = self._losing = 0
+        """Blows under way; and journals that are about to be lost, for which the others wait."""
         self.done: Counter[str] = Counter()
         self.outages: list[tuple[float, float]] = []
         """(from, to) in which the database was away."""
@@ -83,6 +86,23 @@ class Tormentor:
             raise self.failure
 
     async def _strike(self, blow: Blow) -> None:
+        lose = blow.kind == "lose"
+        async with self._calm:
+            await self._calm.wait_for(lambda: not self._losing)
+            self._losing += lose
+            self._active += not lose
+            if lose:
+                await self._calm.wait_for(lambda: not self._active)
+        try:
+            await self._blow(blow)
+        finally:
+            async with self._calm:
+                self._losing -= lose
+                self._active -= not lose
+                self._calm.notify_all()
+        self.done[blow.kind] += 1
+
+    async def _blow(self, blow: Blow) -> None:
         if blow.kind == "database":
             await self._outage(blow)
             return
@@ -92,28 +112,17 @@ class Tormentor:
                 hub.pause()
                 await asyncio.sleep(blow.seconds)
                 hub.go_on()
-            elif blow.kind == "lose":
-                while not self._quiet():  # noqa: ASYNC110 - it is time that must pass, and nobody tells when
-                    await asyncio.sleep(0.1)
-                hub.kill(lost=True)
-                await hub.start()
-            elif blow.kind == "kill":
-                hub.kill()
-                await hub.start()
-            else:
+                return
+            if blow.kind == "lose":
+                await asyncio.sleep(QUIET_S)
+            if blow.kind == "end":
                 await hub.end()
-                await hub.start()
-        self.done[blow.kind] += 1
-
-    def _quiet(self) -> bool:
-        """Whether nothing has kept the books from being written for a while: neither an outage nor somebody's locks."""
-        ends = [to for hub in self._hubs for _, _, to in hub.pauses[-1:]]
-        return not self._database.locked() and time.time() > max([self._quiet_at, *ends]) + QUIET_S
+            else:
+                hub.kill(lost=blow.kind == "lose")
+            await hub.start()
 
     async def _outage(self, blow: Blow) -> None:
         async with self._database:
             since = time.time()
             await self._storage.outage(blow.seconds)
-            self._quiet_at = time.time()
-            self.outages.append((since, self._quiet_at))
-        self.done["database"] += 1
+            self.outages.append((since, time.time()))
