@@ -111,13 +111,14 @@ def _completed(case: Case, receipt: Receipt, prices: PriceList) -> str:
 
 def _stopped(case: Case, receipt: Receipt, attempt: dict[str, Any], prices: PriceList) -> str:
     """Ended by us, for want of credit."""
-    if case.rich:
+    if case.rich and not case.disturbed:
         raise Wrong("a rich caller's answer was stopped")
     if case.seen.end == "whole" and not case.seen.short:
         raise Wrong("stopped for want of credit, and the caller was not told that it is short")
     _within(case, receipt, attempt)
     _bill(case, receipt, prices)
-    return "stopped for want of credit, charged within what was delivered"
+    why = "no more could be leased in the disturbance" if case.rich else "for want of credit"
+    return f"stopped {why}, charged within what was delivered"
 
 
 def _broken(case: Case, receipt: Receipt, prices: PriceList) -> str:
