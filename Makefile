@@ -18,7 +18,12 @@ doctor: ## say what is configured, reachable, priced and wrong
 
 test: ## run every test, journeys with the vendors' SDKs included
 	@bin/bootstrap dev
+ifeq ($(strip $(ARGS)),)
+	$(PYTHON) -m pytest -n 2 --ignore=tests/journeys
+	$(PYTHON) -m pytest tests/journeys
+else
 	$(PYTHON) -m pytest $(ARGS)
+endif
 
 check: fast unit ## the gate: format, lint, types, imports, house, unit tests; under a minute, no network
 
