@@ -36,8 +36,8 @@ CHANGES: dict[str, Change] = {
     ),
     "no-fence": Change(
         f"{LEDGER}/store/calls.py",
-        "    return tx.many(more, of_leases) == len(of_leases)\n",
-        "    tx.many(more, of_leases)\n    return True\n",
+        "    if not _consume(tx, spent):\n        raise Doubt\n    return {owner for",
+        "    _consume(tx, spent)\n    return {owner for",
         "a settlement does not care whether its lease, under its fence, is still there",
     ),
 }

@@ -59,6 +59,8 @@ class Tormentor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._database = asyncio.Lock()
         self._calm = asyncio.Condition()
+        self._last_at = 0.0
+        """When the last blow was over."""
         self._active = self._losing = 0
         """Blows under way; and journals that are about to be lost, for which the others wait."""
         self.done: Counter[str] = Counter()
@@ -99,6 +101,7 @@ class Tormentor:
             async with self._calm:
                 self._losing -= lose
                 self._active -= not lose
+                self._last_at = time.time()
                 self._calm.notify_all()
         self.done[blow.kind] += 1
 
@@ -114,7 +117,7 @@ class Tormentor:
                 hub.go_on()
                 return
             if blow.kind == "lose":
-                await asyncio.sleep(QUIET_S)
+                await asyncio.sleep(max(0.0, self._last_at + QUIET_S - time.time()))
             if blow.kind == "end":
                 await hub.end()
             else:

@@ -41,15 +41,15 @@ def test_no_nano_dollar_is_unexplained_on_postgresql_with_three_processes() -> N
 
 
 @pytest.mark.parametrize(
-    ("broken", "database", "dose", "symptom"),
+    ("broken", "how", "symptom"),
     [
-        ("no-replay", "sqlite", "kill=3", "there is no receipt"),
-        ("no-sweeper", "sqlite", "lose=1", "were never returned"),
-        ("no-fence", "postgresql", "stop=3", "reserved"),
+        ("no-replay", "--database sqlite --calls 240 --dose kill=3", "there is no receipt"),
+        ("no-sweeper", "--database sqlite --calls 240 --dose lose=1", "were never returned"),
+        ("no-fence", "--database postgresql --calls 400 --dose stop=3 --at-once 9", "reserved"),
     ],
 )
-def test_a_build_that_is_broken_on_purpose_is_caught(broken: str, database: str, dose: str, symptom: str) -> None:
-    done = torment("--break", broken, "--database", database, "--dose", dose, "--calls", "240")
+def test_a_build_that_is_broken_on_purpose_is_caught(broken: str, how: str, symptom: str) -> None:
+    done = torment("--break", broken, *how.split())
     assert done.returncode == 1, done.stdout + done.stderr
     assert "DIFFERENCE" in done.stdout
     assert symptom in done.stdout
