@@ -245,6 +245,7 @@ async def test_an_announcement_missed_while_the_line_was_down_is_read_afterwards
     async with asyncio.timeout(2.5):
         while mortal.epoch() == heard:
             await asyncio.sleep(0.01)
+    assert mortal.epoch() > heard, "the number only goes forward"
 
 
 def test_our_own_words_in_a_url_do_not_reach_the_driver() -> None:

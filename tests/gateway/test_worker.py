@@ -56,10 +56,14 @@ async def test_a_job_may_be_a_plain_function() -> None:
     worker.every(0.001, "count", lambda: runs.append(1))
     await until(lambda: len(runs) > 1)
     await worker.stop()
+    ended = len(runs)
+    await asyncio.sleep(0.01)
+    assert len(runs) == ended >= 2, "a stopped worker runs nothing more"
 
 
 async def test_a_job_may_begin_at_once() -> None:
     worker, ran = Worker(), asyncio.Event()
     worker.every(3600, "a job", ran.set, at_once=True)
     await asyncio.wait_for(ran.wait(), 5)
+    assert ran.is_set()
     await worker.stop()
