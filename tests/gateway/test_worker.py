@@ -65,5 +65,4 @@ async def test_a_job_may_begin_at_once() -> None:
     worker, ran = Worker(), asyncio.Event()
     worker.every(3600, "a job", ran.set, at_once=True)
     await asyncio.wait_for(ran.wait(), 5)
-    assert ran.is_set()
     await worker.stop()
