@@ -119,10 +119,7 @@ class Postgres:
     def kill(self) -> None:
         """The whole server at once, as by a power cut: nothing is told to anyone, nothing is written any more."""
         if self._process is not None:
-            children = _children(self._process.pid)
-            for pid in [self._process.pid, *children]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            children = self._signal(signal.SIGKILL)
             self._process.wait(10)
             self._process = None
             deadline = time.monotonic() + 10
@@ -132,14 +129,21 @@ class Postgres:
     def freeze(self) -> None:
         """Neither answers nor refuses, until `thaw`."""
         assert self._process is not None
-        for pid in [self._process.pid, *_children(self._process.pid)]:
-            os.kill(pid, signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Goes on where it was frozen."""
         assert self._process is not None
-        for pid in [self._process.pid, *_children(self._process.pid)]:
-            os.kill(pid, signal.SIGCONT)
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> list[int]:
+        """Tell the server and all of its children, which come and go meanwhile; the children."""
+        assert self._process is not None
+        children = _children(self._process.pid)
+        for pid in [self._process.pid, *children]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        return children
 
     def close(self) -> None:
         """Stop, and leave nothing behind."""

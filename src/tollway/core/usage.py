@@ -5,6 +5,10 @@ import enum
 import msgspec
 
 
+MOST_TOKENS_BITS, MOST_PIECES_BITS = 27, 12
+"""Binary digits of the largest believable count: 134 million tokens; 4,095 pictures, or runs of one tool."""
+
+
 class UsageSource(enum.Enum):
     """Who counted: the provider itself, or we, because it did not say."""
 
@@ -41,3 +45,15 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
         """Prompt tokens at the full input price, text, image and audio together."""
         rest = self.input_total - self.cache_read - self.cache_write_5m - self.cache_write_1h
         return max(0, rest)
+
+    @property
+    def believable(self) -> bool:
+        """No count is negative or larger than any one answer could come to. A count that is not, is none."""
+        tokens = (
+            self.input_total | self.cache_read | self.cache_write_5m | self.cache_write_1h | self.image_in
+            | self.audio_in | self.output_total | self.reasoning | self.image_out | self.audio_out
+        )  # fmt: skip
+        pieces = self.images
+        for _, count in self.tool_calls:
+            pieces |= count
+        return not (tokens >> MOST_TOKENS_BITS or pieces >> MOST_PIECES_BITS)

@@ -15,6 +15,7 @@ from tests.gateway.pipeline.mistakes import written
 from tests.gateway.pipeline.questions import Question, questions
 from tests.gateway.pipeline.vendors import Spoken, straight
 from tests.mocks.exchange import MockAnswer
+from tollway.core.usage import UsageSource
 
 FAILURES = {429, 502, 503, 504}
 
@@ -59,6 +60,38 @@ def test_a_provider_that_talks_on_after_its_end_is_not_heard(counter: Counter) -
     counter.lawful(told)
     assert told.ending == "end"
     assert b"more" not in told.body
+
+
+@pytest.mark.parametrize("count", [1 << 28, 10**13, 10**19, 10**40])
+@pytest.mark.parametrize("where", ["prompt_tokens", "completion_tokens", "cached_tokens"])
+def test_a_count_beyond_belief_is_not_believed_and_leaves_the_books_open(
+    counter: Counter, count: int, where: str
+) -> None:
+    usage = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
+    if where == "cached_tokens":
+        usage |= {"prompt_tokens_details": {where: count}}
+    usage[where] = count
+
+    def boast(answer: MockAnswer) -> Spoken:
+        spoken = straight(answer)
+        message = {"role": "assistant", "content": "hello"}
+        said = {"id": "1", "object": "chat.completion", "created": 1, "model": "gpt-5-mini", "usage": usage}
+        spoken.pieces = [written(said | {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})]
+        return spoken
+
+    counter.vendors.reset(boast)
+    body = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "hi"}]}
+    told = counter.ask("/v1/chat/completions", written(body))
+    receipt = counter.lawful(told)
+    assert told.status == 200
+    assert receipt is not None
+    assert receipt.usage is not None
+    assert receipt.charge_nano_usd > 0
+    assert receipt.usage.input_total in range(1, 100)
+    assert receipt.usage.output_total in range(1, 10)
+    assert receipt.usage.source is UsageSource.ESTIMATE
+    assert receipt.provider_cost_nano_usd < 10**6
+    counter.run(counter.hub.ledger.flush())
 
 
 @effort(3000)

@@ -131,7 +131,7 @@ class Delivery:
         said = Said(reply.usage, not reply.empty, reply.tally, reply.images, at_limit=reply.at_limit)
         voice = None if prepared.passthrough else self.voice(reply.candidate, prepared)
         settlement.close(Reason.COMPLETED, reply.candidate, said, self.now_s())
-        if reply.answer is not None and reply.answer.usage is None:  # the caller is told what he is charged for
+        if reply.answer is not None and reply.usage is None:  # the caller is told what he is charged for
             reply.answer = msgspec.structs.replace(reply.answer, usage=settlement.usage)
         body = reply.data if voice is None else reply.body(self.call, voice)
         if reply.answer is not None:

@@ -263,9 +263,12 @@ class StreamReply:
     def _note_rare(self, event: StreamEvent) -> None:
         self.beats = True
         if isinstance(event, Started):
-            self._begun, self.usage = event, event.usage or self.usage
+            self._begun = event
+            if event.usage is not None and event.usage.believable:
+                self.usage = event.usage
         elif isinstance(event, UsageSeen):
-            self.usage, self._counted = event.usage, self.finish is not None
+            if event.usage.believable:
+                self.usage, self._counted = event.usage, self.finish is not None
         elif isinstance(event, ToolStart):
             self.spoken = True
             self.tally.add(event.name)

@@ -52,7 +52,7 @@ def read_whole(candidate: Candidate, prepared: Prepared, data: bytes) -> WholeRe
             answer = Restore(prepared.written).answer(dialect.read_reply(data))
             return _counted(candidate, data, answer, answer)
         glance = _glance(dialect, data)
-        if glance.usage is not None and not glance.empty:
+        if glance.usage is not None and glance.usage.believable and not glance.empty:
             return WholeReply(candidate, data, None, glance.usage, False, TextTally(), 0, glance.finish in _AT_LIMIT)
         return _counted(candidate, data, dialect.read_reply(data), None)
     except ValueError as error:
@@ -76,7 +76,8 @@ def _counted(candidate: Candidate, data: bytes, read: Answer, shown: Answer | No
     images = sum(isinstance(part, Media) and part.kind is MediaKind.IMAGE for part in parts)
     empty = not any(_says(part) for part in parts)
     at_limit = any(choice.finish is Finish.LENGTH for choice in read.choices)
-    return WholeReply(candidate, data, shown, read.usage, empty, tally, images, at_limit)
+    usage = read.usage if read.usage is not None and read.usage.believable else None
+    return WholeReply(candidate, data, shown, usage, empty, tally, images, at_limit)
 
 
 def _words(part: Part) -> str:
