@@ -4,7 +4,6 @@ import enum
 
 import msgspec
 
-
 MOST_TOKENS_BITS, MOST_PIECES_BITS = 27, 12
 """Binary digits of the largest believable count: 134 million tokens; 4,095 pictures, or runs of one tool."""
 
