@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.postgres import NOT_HERE, Postgres, installed, one_of_its_own, shared
+from tests.valkey import Valkey, running
 
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("quick", settings.get_profile("house"), max_examples=20)
@@ -47,3 +48,17 @@ def postgresql_url(postgres: Postgres) -> Iterator[str]:
 def database_url(request: pytest.FixtureRequest) -> str:
     """Both databases in turn: what `sql.open` and TOLLWAY_DATABASE_URL take."""
     return "sqlite://" if request.param == "sqlite" else str(request.getfixturevalue("postgresql_url"))
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[Valkey]:
+    """The Valkey that all tests of this process share; nobody breaks it."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def own_valkey() -> Iterator[Valkey]:
+    """A Valkey that the test may stop and start."""
+    with running() as server:
+        yield server

@@ -57,6 +57,34 @@ class Database(Protocol):
         """Finish what was begun and let go."""
 
 
+class KeyValue(Protocol):
+    """Small facts that processes share and that may be lost: counts, shares and rests, never money.
+
+    Every entry ends by itself `ttl_s` seconds (more than 0) after it was put. Every method raises Unavailable when the
+    store cannot be reached in time; whether an `add` or a `swap` was done is then not known. Nothing that a caller
+    waits for may wait for this.
+    """
+
+    async def get(self, name: str) -> bytes | None:
+        """What stands under the name; None when nothing does. A count reads as its decimal digits."""
+
+    async def put(self, name: str, value: bytes, ttl_s: float) -> None:
+        """Let `value` stand under the name, whatever stood there."""
+
+    async def add(self, name: str, by: int, ttl_s: float) -> int:
+        """Add to the count under the name, which begins at 0; the count now.
+
+        `ttl_s` counts from its beginning: adding does not prolong it. Raises ValueError when what stands there is no
+        number, or would leave 64 bits; it stays as it was.
+        """
+
+    async def swap(self, name: str, expected: bytes | None, value: bytes | None, ttl_s: float) -> bool:
+        """Put `value` (None: nothing) if `expected` (None: nothing) stands there, in one step; whether it did."""
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+
+
 class Upstream(Protocol):
     """Reaches providers."""
 

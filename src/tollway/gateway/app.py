@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import importlib
 import logging
 import os
 import secrets
@@ -46,7 +47,7 @@ from tollway.gateway.worker import Worker
 from tollway.kit.http1.asgi import App
 from tollway.kit.http1.client import Client
 from tollway.kit.registry import discover
-from tollway.ports import Clock, Database, Transaction, Upstream
+from tollway.ports import Clock, Database, KeyValue, Transaction, Upstream
 from tollway.settings import Books, Keys, Settings
 
 log = logging.getLogger("tollway.app")
@@ -91,6 +92,7 @@ class Hub:
         self.providers = known_providers()
         self.channels = all_channels(settings, self.providers)
         self.database = sql.open(settings.database_url, settings.data_dir)
+        self.shared = shared(settings.server.shared_url, self.clock)
         self.ledger = Ledger(self.database, settings.data_dir, self.clock, _ledger_rules(settings.ledger))
         self.subscriptions = _subscriptions(settings, self.database, self.clock)
         rules = self.subscriptions.plans.rules
@@ -236,6 +238,15 @@ class Hub:
         await self.ledger.close()
         await self.upstream.close()
         await self.database.close()
+        await self.shared.close()
+
+
+def shared(url: str, clock: Clock) -> KeyValue:
+    """The store that gateways share: `x://…` is the work of backends/x. Raises ValueError for a URL that is none."""
+    kind = url.partition("://")[0]
+    module = "redis" if kind == "rediss" else kind
+    made: Callable[[str, Clock], KeyValue] = importlib.import_module(f"tollway.backends.{module}").key_value
+    return made(url, clock)
 
 
 def _one(tx: Transaction) -> None:

@@ -21,6 +21,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Empty: `tollway` in the user's data folder (XDG)."""
     database_url: str = ""
     """Empty: SQLite in the data folder."""
+    shared_url: Annotated[str, msgspec.Meta(pattern=r"^(memory|redis|rediss)://")] = "memory://"
+    """Where gateways share counts and rests of channels: `redis://host:6379/0`; `memory://`: each for itself."""
     front: Literal["http1", "asgi"] = "http1"
     drain_s: Annotated[float, msgspec.Meta(ge=0)] = 30.0
     """How long calls in flight may go on after SIGTERM."""
@@ -34,7 +36,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     def __repr__(self) -> str:
-        """Without the database URL, which may hold a password."""
+        """Without the URLs, which may hold a password."""
         return f"Server({self.host}:{self.port})"
 
 
