@@ -197,6 +197,14 @@ CHANNEL = '[[channels]]\nid = "a"\nprovider = "echo"\n'
         ('base_url = "http://h/v1\\nx: y"', "channels[0].base_url: must be printable ASCII"),
         ('models = { m = "a\\nb" }', "channels[0].models: an upstream's name must be printable ASCII"),
         ('key = "a\\nb"', "channels[0].key: the key holds characters"),
+        ('keys = ["k", "k"]', ":4: channels[0].keys[1]: this key stands here twice"),
+        ('keys_env = "NOT_SET"', ":4: channels[0].keys_env: no key: set it, or the variable NOT_SET"),
+        ('key_choice = "first"', ":4: channels[0].key_choice: invalid enum value 'first'"),
+        ("rpm = 0", ":4: channels[0].rpm: expected `int` >= 1"),
+        ('groups = ["auto"]', ":4: channels[0].groups[0]: 'auto' is no group"),
+        ('model_mapping = { a = "b", b = "a" }', ":4: channels[0].model_mapping.a: leads in a circle: a → b → a"),
+        ("[channels.status_code_mapping]\n429 = 99", ":5: channels[0].status_code_mapping.429: 99 is no HTTP status"),
+        ("[[channels.param_override.operations]]\nmode = 'sett'", ":5: channels[0].param_override.operations[0].mode"),
     ],
 )
 def test_what_no_request_can_carry_is_refused_at_the_start(settle, line, message):
@@ -206,6 +214,18 @@ def test_what_no_request_can_carry_is_refused_at_the_start(settle, line, message
 def test_an_address_from_the_environment_is_looked_at_too(settle):
     environ = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "http://h/\r\nx"}
     assert refused(settle, "", environ).startswith("OPENAI_BASE_URL: must be printable ASCII")
+
+
+def test_a_channel_takes_many_keys_from_the_file_or_from_a_variable(settle):
+    assert settle(CHANNEL + 'keys = ["one", "two"]').channels[0].keys == ("one", "two")
+    (channel,) = settle(CHANNEL + 'keys_env = "MANY"', {"MANY": "one\n two ,three\n"}).channels
+    assert channel.keys == ("one", "two", "three")
+
+
+def test_a_number_with_a_point_in_an_override_is_sent_as_a_number(settle):
+    (channel,) = settle(CHANNEL + "param_override = { temperature = 0.5 }").channels
+    assert channel.param_override.fields == {"temperature": 0.5}
+    assert type(channel.param_override.fields["temperature"]) is float
 
 
 def test_a_channel_of_weight_nothing_is_a_fallback_within_its_tier(settle):

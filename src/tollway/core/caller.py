@@ -8,6 +8,9 @@ from tollway.core.ids import KeyId, UserId
 from tollway.core.money import NanoUsd
 
 
+DEFAULT_GROUP = "default"
+
+
 class Scope(enum.Enum):
     """What a credential opens: calls on the owner's credits, or the whole hub."""
 
@@ -78,6 +81,10 @@ class Caller(msgspec.Struct, frozen=True):
     payer: Payer = Payer(UserId(""))
     """Whose credits are spent; the user alone unless stated."""
     plan: PlanRules = NO_PLAN
+    user_group: str = DEFAULT_GROUP
+    """The group of the user: decides what he pays in each group, and which groups he may use."""
+    key_group: str = ""
+    """The group the key calls in; empty: the user's own, `auto`: the first that serves the model."""
 
     def __post_init__(self) -> None:
         if self.payer.user != self.user:

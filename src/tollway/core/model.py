@@ -1,17 +1,22 @@
 """What is on sale and where it is bought: Model, Price and Channel."""
 
+import hashlib
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
 from math import lcm
+from typing import NamedTuple
 
 import msgspec
 
-from tollway.core.ids import ChannelId, ModelId
+from tollway.core.ids import ChannelId, LaneId, ModelId
 from tollway.core.money import IMAGE_FACTOR, MARGIN, NANO_PER_USD
+from tollway.core.shape import BodyOverride
 
 _INPUTS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "image_in", "audio_in")
 _OUTPUTS = ("output", "image_out", "audio_out")
+STRIPPED = frozenset({"service_tier", "inference_geo", "speed", "safety_identifier", "include_obfuscation"})
+"""Fields that change what a provider charges, or what it learns of a caller: taken out unless a channel allows them."""
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -145,20 +150,58 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool = True
 
 
-class Channel(msgspec.Struct, frozen=True, kw_only=True):
-    """One way to reach a provider: an address and a key."""
+class Lane(NamedTuple):
+    """One way through a channel: one of its keys. Fails, rests and recovers by itself."""
+
+    id: LaneId
+    key: str
+
+
+class Channel(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """One way to reach a provider: an address, its keys, and what it changes in the calls that take it."""
 
     id: ChannelId
     provider: str
     base_url: str
     """Without a trailing slash, e.g. `https://api.openai.com/v1`."""
-    key: str = ""
+    keys: tuple[str, ...] = ()
+    key_choice: str = "random"
+    """Which of several keys comes first: `random`, `round_robin`, or `affinity` (a caller keeps his key)."""
+    enabled: bool = True
+    tag: str = ""
+    remark: str = ""
+    groups: tuple[str, ...] = ()
+    """The groups of callers it serves; empty: all."""
     priority: int = 0
     """Higher is tried first."""
     weight: int = 1
     models: dict[str, str] | None = None
     """Model id → upstream name served here; None: every model whose `served_by` names the provider."""
+    model_mapping: dict[str, str] = {}
+    """Model id or upstream name → the name that is said upstream; followed to its end, no cycles."""
     headers: tuple[tuple[str, str], ...] = ()
+    header_override: tuple[tuple[str, str], ...] = ()
+    """Name or pattern → value, worked out for each call (relay.md 3.6)."""
+    param_override: BodyOverride | None = None
+    status_map: dict[int, int] = {}
+    """An upstream's status → the status it is taken for, before a remedy is chosen."""
+    pass_through: bool = False
+    """Bodies of the provider's own dialect go on as they came, but for the model's name and the output limit."""
+    strip: frozenset[str] = STRIPPED
+    """Fields that are taken out of bodies."""
+    system_prompt: str = ""
+    """Put in front of a conversation that has no system prompt of its own."""
+    rpm: int | None = None
+    tpm: int | None = None
+    parallel: int | None = None
+    """Requests and tokens a minute, and calls at once, of the whole channel; None: no limit."""
+    key_rpm: int | None = None
+    key_tpm: int | None = None
+    key_parallel: int | None = None
+    """The same for each of its keys."""
+    auto_disable: bool = True
+    """May be taken out of service for its failures."""
+    test_model: str = ""
     connect_timeout_s: float = 10.0
     first_byte_timeout_s: float = 60.0
     idle_timeout_s: float = 120.0
@@ -170,6 +213,42 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     drain_tokens: int = 16_384
     """Output tokens after which it is read on no more."""
 
+    @property
+    def key(self) -> str:
+        """The first key, or nothing: for what needs any key at all."""
+        return self.keys[0] if self.keys else ""
+
+    @cached_property
+    def lanes(self) -> tuple[Lane, ...]:
+        """One for each key, in the stated order; a channel without a key has one without."""
+        if len(self.keys) < 2:
+            return (Lane(LaneId(self.id), self.key),)
+        for size in (3, 8, 32):  # six digits tell keys apart, but for a rare pair
+            digests = [hashlib.blake2b(key.encode(), digest_size=size).hexdigest() for key in self.keys]
+            if len(set(digests)) == len(digests):
+                break
+        return tuple(Lane(LaneId(f"{self.id}#{name}"), key) for name, key in zip(digests, self.keys, strict=True))
+
+    def name_of(self, model: Model) -> str | None:
+        """What the model is called at this address; None when it is not served here.
+
+        A mapping may be stated for the id, for an alias or for the upstream's name; where no models are stated, a
+        mapped id is served, too.
+        """
+        upstream = self.models.get(model.id) if self.models is not None else model.served_by.get(self.provider)
+        if not self.model_mapping:
+            return upstream
+        mapped = next((end for name in (model.id, *model.aliases) if (end := self.model_mapping.get(name))), None)
+        if upstream is None:
+            return mapped if self.models is None else None
+        return mapped or self.model_mapping.get(upstream, upstream)
+
+    @property
+    def is_limited(self) -> bool:
+        """Some limit of its own holds."""
+        own = (self.rpm, self.tpm, self.parallel, self.key_rpm, self.key_tpm, self.key_parallel)
+        return any(limit is not None for limit in own)
+
     def __repr__(self) -> str:
-        """Without the key and the headers, so that no log can hold them."""
+        """Without the keys and the headers, so that no log can hold them."""
         return f"Channel(id={self.id!r}, provider={self.provider!r}, base_url={self.base_url!r})"

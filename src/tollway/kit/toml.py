@@ -56,7 +56,7 @@ class Sheet:
         try:
             return msgspec.convert(value, kind)
         except msgspec.ValidationError as error:
-            place, problem = _explain(str(error))
+            place, problem = explain(str(error))
             raise self.error(at + place, problem) from error
 
 
@@ -86,8 +86,8 @@ def show(place: Place) -> str:
     return text.removeprefix(".")
 
 
-def _explain(message: str) -> tuple[Place, str]:
-    """msgspec's message as a place and a sentence without it."""
+def explain(message: str) -> tuple[Place, str]:
+    """The message of a msgspec.ValidationError as a place and a sentence without it."""
     found = _ERROR_PATH.search(message)
     problem = message[: found.start()] if found else message
     steps = _ERROR_STEP.findall(found[1]) if found else []

@@ -5,17 +5,12 @@ from typing import Any, NamedTuple
 
 from tollway.core.ids import ChannelId
 from tollway.core.model import Channel
-from tollway.kit.sendable import bad_base_url, bad_header, is_sendable
+from tollway.kit.sendable import bad_base_url, is_sendable
 from tollway.kit.toml import Place
-from tollway.settings.sections import ChannelRow, Upstream
+from tollway.settings.sections import Upstream
 from tollway.settings.sources import SettingsError, Sources
-
-_UNSENDABLE = "the key holds characters that no header can carry"
-_INHERITED = (
-    *("connect_timeout_s", "first_byte_timeout_s", "idle_timeout_s", "total_timeout_s"),
-    *("drain_s", "drain_tokens"),
-)
-"""What a channel takes from `[upstream]` unless it states its own."""
+from tollway.stated.channels import INHERITED, UNSENDABLE, ChannelRow, channel_of
+from tollway.stated.wrong import Wrong
 
 
 class Vendor(NamedTuple):
@@ -51,37 +46,28 @@ def channels_of(sources: Sources, vendors: Sequence[Vendor], upstream: Upstream)
 
 def _stated(row: ChannelRow, place: Place, vendor: Vendor, sources: Sources, upstream: Upstream) -> Channel:
     error = sources.sheet.error
-    variable = row.key_env or ("" if row.key else vendor.key_env)
-    key = (row.key or sources.variables.get(variable, "")).strip()
-    at_key = (*place, "key_env" if row.key_env else "key")
-    if not key and (vendor.needs_key or row.key_env):
-        raise error(at_key, f"no key: set it, or the variable {variable}")
-    if not is_sendable(key):
-        raise error(at_key, _UNSENDABLE)
+    keys, at_key = _keys(row, vendor, sources.variables)
+    if not any(keys) and (vendor.needs_key or row.key_env or row.keys_env):
+        variable = row.keys_env or row.key_env or vendor.key_env
+        raise error((*place, at_key), f"no key: set it, or the variable {variable}")
     base_url = row.base_url or sources.variables.get(vendor.base_env, "") or vendor.base_url
-    problem = bad_base_url(base_url) if base_url else "this provider has no address of its own: state one"
-    if problem:
-        raise error((*place, "base_url"), problem)
-    for name, value in row.headers.items():
-        problem = bad_header(name, value)
-        if problem:
-            raise error((*place, "headers", name), problem)
-    models = {name: name for name in row.models} if isinstance(row.models, list) else row.models
-    if models and not all(name and is_sendable(name) for name in models.values()):
-        raise error((*place, "models"), "an upstream's name must be printable ASCII")
-    own = {name: value for name in _INHERITED if (value := getattr(row, name)) is not None}
-    return Channel(
-        id=ChannelId(row.id),
-        provider=row.provider,
-        base_url=base_url.rstrip("/"),
-        key=key,
-        priority=row.priority,
-        weight=row.weight,
-        models=models,
-        headers=tuple((name.lower(), value) for name, value in row.headers.items()),
-        on_disconnect=row.on_disconnect,
-        **(_inherited(upstream) | own),
-    )
+    try:
+        return channel_of(row, keys, base_url, _inherited(upstream))
+    except Wrong as wrong:
+        at = (at_key, *wrong.place[1:]) if wrong.place[0] in ("key", "keys") else wrong.place
+        raise error((*place, *at), wrong.problem) from wrong
+
+
+def _keys(row: ChannelRow, vendor: Vendor, variables: Mapping[str, str]) -> tuple[Sequence[str], str]:
+    """The keys of a row and the field that states them."""
+    if row.keys:
+        return row.keys, "keys"
+    if row.keys_env:
+        listed = variables.get(row.keys_env, "").replace(",", "\n").splitlines()
+        return [key for key in listed if key.strip()], "keys_env"
+    variable = row.key_env or ("" if row.key else vendor.key_env)
+    key = (row.key or variables.get(variable, "")).strip()
+    return (key,) if key else (), "key_env" if row.key_env else "key"
 
 
 def _by_itself(vendor: Vendor, environ: Mapping[str, str], upstream: Upstream) -> Channel | None:
@@ -95,15 +81,15 @@ def _by_itself(vendor: Vendor, environ: Mapping[str, str], upstream: Upstream) -
     if problem:
         raise SettingsError(f"{vendor.base_env}: {problem}")
     if not is_sendable(key):
-        raise SettingsError(f"{vendor.key_env}: {_UNSENDABLE}")
+        raise SettingsError(f"{vendor.key_env}: {UNSENDABLE}")
     return Channel(
         id=ChannelId(vendor.name),
         provider=vendor.name,
         base_url=base_url.rstrip("/"),
-        key=key,
+        keys=(key,) if key else (),
         **_inherited(upstream),
     )
 
 
 def _inherited(upstream: Upstream) -> dict[str, Any]:
-    return {name: getattr(upstream, name) for name in _INHERITED}
+    return {name: getattr(upstream, name) for name in INHERITED}

@@ -104,9 +104,10 @@ def _findings(sources: Sources, vendors: Sequence[Vendor]) -> list[Finding]:
         if variable.startswith(PREFIX) and variable not in _VARIABLES and not variable.startswith(_FOREIGN):
             found.append(Finding(Level.WARN, "settings", "is no setting of Tollway", variable, "look for a slip"))
     for at, row in enumerate(sources.sheet.values.get("channels", [])):
-        if row.get("key"):
-            where = f"{sources.sheet.file}:{sources.sheet.line(('channels', at, 'key'))}: channels[{at}].key"
-            found.append(Finding(Level.WARN, "settings", "a key stands in the file", where, "use key_env"))
+        for name in ("key", "keys"):
+            if row.get(name):
+                where = f"{sources.sheet.file}:{sources.sheet.line(('channels', at, name))}: channels[{at}].{name}"
+                found.append(Finding(Level.WARN, "settings", "a key stands in the file", where, f"use {name}_env"))
     for vendor in vendors:
         if vendor.needs_key and sources.variables.get(vendor.base_env) and not sources.variables.get(vendor.key_env):
             problem = f"an address but no key: no channel to {vendor.name}"

@@ -110,29 +110,3 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     receipts_months: Count = 0
     """Whole months of receipts that are kept besides the present one; 0: for ever."""
-
-
-class ChannelRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A `[[channels]]` row."""
-
-    id: str
-    provider: str
-    base_url: str = ""
-    key: str = ""
-    key_env: str = ""
-    """Variable that holds the key; better than the key itself in a file."""
-    priority: int = 0
-    weight: Count = 1
-    """Its share of the calls among channels of one priority; 0: only when the others of that priority failed."""
-    models: dict[str, str] | list[str] | None = None
-    """Model id to upstream name, or a plain list of ids; left out: all that the provider serves."""
-    headers: dict[str, str] = {}
-    connect_timeout_s: Positive | None = None
-    first_byte_timeout_s: Positive | None = None
-    idle_timeout_s: Positive | None = None
-    total_timeout_s: Positive | None = None
-    on_disconnect: Literal["provider", "cancel", "drain"] = "provider"
-    """A caller left in mid-answer: cancel at once, drain (read on for the provider's own count), or what is known to be
-    right for the provider."""
-    drain_s: Annotated[float, msgspec.Meta(ge=0)] | None = None
-    drain_tokens: Count | None = None

@@ -31,7 +31,7 @@ from tollway.kit.registry import discover
 
 CHANNELS = (
     Channel(
-        id=ChannelId("openai"), provider="openai", base_url="https://me:pw@api.openai.com/v1", key="sk-" + "9" * 40
+        id=ChannelId("openai"), provider="openai", base_url="https://me:pw@api.openai.com/v1", keys=("sk-" + "9" * 40,)
     ),
     Channel(
         id=ChannelId("echo"), provider="echo", base_url="", models={"echo": "echo"}, headers=(("x-token", "s3cr3t"),)

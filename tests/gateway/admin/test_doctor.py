@@ -24,7 +24,7 @@ from tollway.kit.toml import parse
 
 PROVIDERS = discover(providers, "provider", Provider)
 ECHO = Channel(id=ChannelId("echo"), provider="echo", base_url="http://echo.inside/v1")
-OPENAI = Channel(id=ChannelId("openai"), provider="openai", base_url="https://api.openai.com/v1", key="sk-secret")
+OPENAI = Channel(id=ChannelId("openai"), provider="openai", base_url="https://api.openai.com/v1", keys=("sk-secret",))
 FILE = """
 [[channels]]
 id = "gpu"
@@ -202,7 +202,7 @@ async def test_a_provider_is_asked_nothing_and_still_tells(case):
 async def test_every_provider_can_be_probed(name):
     with MockServer(lambda request: MockAnswer(400, body=b'{"error": {"message": "empty"}}')) as server:
         client = Client()
-        channel = Channel(id=ChannelId(name), provider=name, base_url=server.url, key="k")
+        channel = Channel(id=ChannelId(name), provider=name, base_url=server.url, keys=("k",))
         assert await Prober(client, PROVIDERS, Catalog.load())(channel) == ""
         await client.close()
 

@@ -135,8 +135,8 @@ class Router:
 def _tiers(model: Model, channels: Sequence[Channel], providers: Mapping[str, Provider]) -> list[tuple[Candidate, ...]]:
     found: dict[int, list[Candidate]] = {}
     for channel in channels:
-        upstream = channel.models.get(model.id) if channel.models is not None else model.served_by.get(channel.provider)
-        if upstream and model.enabled:
+        upstream = channel.name_of(model)
+        if upstream and model.enabled and channel.enabled:
             found.setdefault(channel.priority, []).append(
                 candidate_of(channel, providers[channel.provider], model, upstream)
             )
