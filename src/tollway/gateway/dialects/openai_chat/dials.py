@@ -5,7 +5,7 @@ from typing import Any
 from tollway.core.chat import OutputFormat, Sampling
 from tollway.core.errors import BadRequest
 from tollway.gateway.dialect import Body, plain
-from tollway.gateway.dialects.openai_chat.fields import (
+from tollway.gateway.openai_family.fields import (
     a_list,
     an_object,
     flag_or_none,

@@ -4,7 +4,8 @@ from typing import Any
 
 from tollway.core.chat import Citation
 from tollway.core.media import Media, MediaKind
-from tollway.gateway.dialects.openai_chat.parts import link_of
+from tollway.gateway.openai_family.citations import read_url_citation, write_url_citation
+from tollway.gateway.openai_family.media import link_of
 
 
 def read_citations(value: Any) -> list[Citation]:
@@ -12,32 +13,14 @@ def read_citations(value: Any) -> list[Citation]:
     if not isinstance(value, list):
         return []
     links = [entry.get("url_citation") for entry in value if isinstance(entry, dict)]
-    return [_citation(link) for link in links if isinstance(link, dict) and isinstance(link.get("url"), str)]
-
-
-def _citation(link: dict[str, Any]) -> Citation:
-    return Citation(
-        url=link["url"],
-        title=_text(link.get("title")),
-        quote=_text(link.get("content")),
-        start=_whole(link.get("start_index")),
-        end=_whole(link.get("end_index")),
-    )
+    found = [read_url_citation(link) for link in links if isinstance(link, dict)]
+    return [citation for citation in found if citation is not None]
 
 
 def write_citation(citation: Citation) -> dict[str, Any] | None:
     """One annotation; None for a source without an address."""
-    if citation.url is None:
-        return None
-    link: dict[str, Any] = {
-        "url": citation.url,
-        "title": citation.title or "",
-        "start_index": citation.start or 0,
-        "end_index": citation.end or 0,
-    }
-    if citation.quote is not None:
-        link["content"] = citation.quote
-    return {"type": "url_citation", "url_citation": link}
+    link = write_url_citation(citation)
+    return {"type": "url_citation", "url_citation": link} if link else None
 
 
 def read_pictures(value: Any) -> list[Media]:
@@ -78,7 +61,3 @@ def read_sound(value: Any) -> Media | None:
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -10,10 +10,10 @@ from tollway.core.places import Noted, Places
 from tollway.gateway.dialect import Body, Edits, Envelope, Opaque, PathArgs, Words, plain
 from tollway.gateway.dialects.openai_chat.contents import holds_media, kinds
 from tollway.gateway.dialects.openai_chat.dials import read_format, read_modalities, read_sampling, read_voice
-from tollway.gateway.dialects.openai_chat.fields import flag_or_none, object_or_none, text_or_none, wrong
 from tollway.gateway.dialects.openai_chat.thinking import fit_thoughts, read_thinking
 from tollway.gateway.dialects.openai_chat.tools import read_choice, read_tools
 from tollway.gateway.dialects.openai_chat.turns_read import read_messages
+from tollway.gateway.openai_family.fields import flag_or_none, object_or_none, text_or_none, wrong
 
 MEDIA_MARKERS = (b"image_url", b"input_audio", b'"file"', b"video_url", b"](data:", b'"audio"', b'"images"', b"\\u00")
 """The last one: a name written with escapes could hide any of the others."""

@@ -1,20 +1,15 @@
 """How hard to think: the ways callers ask for it on this wire, and the ways upstreams are asked (relay.md 6.17)."""
 
-import re
 from typing import Any
 
 from tollway.core.chat import Effort, Thinking
 from tollway.core.errors import BadRequest
-from tollway.gateway.dialects.openai_chat.fields import an_object, flag_or_none, integer_or_none, text_or_none, wrong
 from tollway.gateway.dialects.openai_chat.upstreams import Habits
+from tollway.gateway.openai_family.effort import EFFORTS, effort_of_budget, effort_word
+from tollway.gateway.openai_family.fields import an_object, flag_or_none, integer_or_none, text_or_none, wrong
 
-_EFFORTS = {effort.value: effort for effort in Effort}
 LEAST_BUDGET = 1024
 """Reasoning tokens that providers take at least, and the room an answer needs beside them."""
-_O_SERIES = re.compile(r"(?:.*/)?o\d")
-_FIRST_GPT_5 = re.compile(r"(?:.*/)?gpt-5(?:$|-)")
-_O_WORDS = {Effort.NONE: "low", Effort.MINIMAL: "low", Effort.XHIGH: "high", Effort.MAX: "high"}
-_GPT_5_WORDS = {Effort.NONE: "minimal", Effort.XHIGH: "high", Effort.MAX: "high"}
 
 
 def read_thinking(effort: Any, reasoning: Any, google: dict[str, Any]) -> Thinking | None:
@@ -31,9 +26,9 @@ def _effort(value: Any, path: str) -> Effort | None:
     word = text_or_none(value, path)
     if word is None:
         return None
-    if word.lower() not in _EFFORTS:
-        raise wrong(path, "one of " + ", ".join(_EFFORTS))
-    return _EFFORTS[word.lower()]
+    if word.lower() not in EFFORTS:
+        raise wrong(path, "one of " + ", ".join(EFFORTS))
+    return EFFORTS[word.lower()]
 
 
 def _read_object(reasoning: dict[str, Any], effort: Any) -> Thinking:
@@ -106,21 +101,3 @@ def _switch(effort: Effort | None) -> dict[str, Any]:
     elif effort is not None:
         said["reasoning_effort"] = "max" if effort is Effort.MAX else "high"
     return said
-
-
-def effort_of_budget(budget: int) -> Effort:
-    """The word for a number of reasoning tokens, by the cross map."""
-    if budget <= 0:
-        return Effort.NONE
-    steps = ((1024, Effort.MINIMAL), (4096, Effort.LOW), (12288, Effort.MEDIUM))
-    return next((effort for most, effort in steps if budget <= most), Effort.HIGH)
-
-
-def effort_word(effort: Effort, model: str) -> str:
-    """The nearest word the model knows: o-series know low to high, the first gpt-5 also minimal."""
-    known: dict[Effort, str] = {}
-    if _O_SERIES.match(model):
-        known = _O_WORDS
-    elif _FIRST_GPT_5.match(model):
-        known = _GPT_5_WORDS
-    return known.get(effort) or ("xhigh" if effort is Effort.MAX else effort.value)

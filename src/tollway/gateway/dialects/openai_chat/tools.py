@@ -5,7 +5,7 @@ from typing import Any
 from tollway.core.chat import ChoiceMode, Tool, ToolChoice, ToolKind
 from tollway.core.errors import BadRequest, Unsupported
 from tollway.core.places import Noted
-from tollway.gateway.dialects.openai_chat.fields import (
+from tollway.gateway.openai_family.fields import (
     a_list,
     an_object,
     flag_or_none,
@@ -14,8 +14,8 @@ from tollway.gateway.dialects.openai_chat.fields import (
     text_or_none,
     wrong,
 )
-from tollway.gateway.dialects.openai_chat.names import tool_name
-from tollway.gateway.dialects.openai_chat.parts import cache_hint
+from tollway.gateway.openai_family.media import cache_hint
+from tollway.gateway.openai_family.names import tool_name
 
 _MODES = {"auto": ChoiceMode.AUTO, "required": ChoiceMode.REQUIRED, "none": ChoiceMode.NONE, "any": ChoiceMode.REQUIRED}
 WEB_SEARCH = "web_search"

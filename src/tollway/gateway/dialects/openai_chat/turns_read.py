@@ -8,9 +8,10 @@ from tollway.core.errors import BadRequest
 from tollway.core.media import Media, MediaKind
 from tollway.core.places import Noted, numbered
 from tollway.gateway.dialect import Opaque
-from tollway.gateway.dialects.openai_chat.fields import a_list, an_object, object_or_none, text, text_or_none, wrong
-from tollway.gateway.dialects.openai_chat.parts import cache_hint, read_content
+from tollway.gateway.dialects.openai_chat.parts import read_content
 from tollway.gateway.dialects.openai_chat.seals import Seal, seals, thoughts
+from tollway.gateway.openai_family.fields import a_list, an_object, object_or_none, text, text_or_none, wrong
+from tollway.gateway.openai_family.media import cache_hint
 
 _ROLES = {
     "system": Role.SYSTEM,

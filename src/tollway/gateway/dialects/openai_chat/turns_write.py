@@ -6,10 +6,10 @@ import msgspec
 
 from tollway.core.chat import Message, Part, Reasoning, Refusal, Role, Text, ToolCall, ToolKind, ToolResult
 from tollway.core.media import Media, MediaKind
-from tollway.gateway.dialects.openai_chat.names import call_id, speaker, tool_name
 from tollway.gateway.dialects.openai_chat.parts import Piece, write_content
 from tollway.gateway.dialects.openai_chat.seals import Seal, detail
 from tollway.gateway.dialects.openai_chat.upstreams import Habits
+from tollway.gateway.openai_family.names import call_id, speaker, tool_name
 
 _WORD = {MediaKind.IMAGE: "image", MediaKind.AUDIO: "audio", MediaKind.VIDEO: "video", MediaKind.FILE: "file"}
 

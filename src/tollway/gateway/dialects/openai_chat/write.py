@@ -5,11 +5,11 @@ from typing import Any
 from tollway.core.chat import ChatRequest, OutputFormat, Sampling
 from tollway.core.errors import Unsupported
 from tollway.gateway.dialect import Body, Target, Written
-from tollway.gateway.dialects.openai_chat.names import tool_name, user_id
 from tollway.gateway.dialects.openai_chat.thinking import fit_thoughts, write_thinking
 from tollway.gateway.dialects.openai_chat.tools import write_choice, write_tools
 from tollway.gateway.dialects.openai_chat.turns_write import TurnWriter
 from tollway.gateway.dialects.openai_chat.upstreams import Habits, habits_of
+from tollway.gateway.openai_family.names import tool_name, user_id
 
 _TIERS = {"auto": "auto", "default": "default", "standard_only": "default", "flex": "flex", "priority": "priority"}
 _DIALS = (

@@ -1,0 +1,1 @@
+"""What the two wires of OpenAI's have in common: names, refusals, links and errors."""
