@@ -18,7 +18,10 @@ LOCAL_IMPORTS = {
     "src/tollway/gateway/serve.py:_loop_factory",  # uvloop may be missing
 }
 """The only functions that may import inside."""
-PLUGINS = ("backends", "cli", "gateway/surfaces", "gateway/providers", "gateway/dialects", "data/migrations")
+PLUGINS = (
+    *("backends", "cli", "gateway/surfaces", "gateway/providers", "gateway/dialects", "gateway/routing/strategies"),
+    "data/migrations",
+)
 """Rooms whose modules are found by walking or by name, not by an import."""
 MACHINE_PATHS = ["/" + name + "/" for name in ("work", "root", "home")]
 REGISTRIES = [name + ".org" for name in ("pypi", "files.pythonhosted", "registry.npmjs", "npmjs")]

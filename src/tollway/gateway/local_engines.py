@@ -10,7 +10,7 @@ from tollway.core.ids import ChannelId
 from tollway.core.model import Channel
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.provider import Provider
-from tollway.gateway.routing.router import split_base
+from tollway.gateway.routing.candidate import split_base
 from tollway.kit.http1.wire import Outbound, UpstreamError
 from tollway.ports import Upstream
 

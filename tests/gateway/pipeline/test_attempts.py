@@ -12,7 +12,8 @@ from tollway.core.model import Channel, Model, Price
 from tollway.gateway.pipeline.dispatch import attempts
 from tollway.gateway.pipeline.head import listed
 from tollway.gateway.pipeline.prepare import CannotSay
-from tollway.gateway.routing.router import Candidate, Plan, candidate_of
+from tollway.gateway.routing.candidate import Candidate, candidate_of
+from tollway.gateway.routing.plan import plan_of
 
 PRICE = Price(version="1", input=Decimal(1), output=Decimal(2))
 MODEL = Model(
@@ -57,7 +58,7 @@ def test_attempts_follow_the_plan(channels: str, faults: str, tried: str) -> Non
         "m": Fault("m", status=404, remedy=Remedy.NEXT_CHANNEL),
         "w": CannotSay(BadRequest("w")),
     }
-    plan = Plan(MODEL, tuple(candidate(name) for name in channels), frozenset(), 0, (0, 0))
+    plan = plan_of(MODEL, tuple(candidate(name) for name in channels))
     met: list[Fault] = []
     said = iter(faults)
     seen = ""

@@ -18,7 +18,8 @@ from tollway.gateway.pipeline.dispatch import Dispatcher
 from tollway.gateway.pipeline.heart import Heart
 from tollway.gateway.pipeline.seals import Seals
 from tollway.gateway.pipeline.weigh import weigh
-from tollway.gateway.routing.router import Plan, Router, plan_of
+from tollway.gateway.routing.plan import Plan, plan_of
+from tollway.gateway.routing.router import Router
 from tollway.kit.http1.wire import Sink
 
 NONE = msgspec.Raw(b"null")

@@ -21,7 +21,7 @@ from tollway.gateway.metering.ceiling import (
 from tollway.gateway.metering.learned import UsualOutput
 from tollway.gateway.metering.tokens import count_at_once, hold_tokens, is_warm, upper_bound
 from tollway.gateway.pipeline.call import Call
-from tollway.gateway.routing.router import Plan
+from tollway.gateway.routing.plan import Plan
 
 RICH = 1000
 """An account that covers this many times the cheap bound is held by the bound: nothing hangs on its exactness."""
@@ -93,7 +93,7 @@ async def weigh(call: Call, plan: Plan, ledger: Ledger, usual: UsualOutput) -> W
 async def _hold_counted(call: Call, plan: Plan, ledger: Ledger, usual: UsualOutput) -> Weighed:
     """By the words of the question, each counted."""
     worst = await _worst_case(call, plan)
-    prices = [candidate.model.price for candidate in plan.candidates]
+    prices = plan.prices
     if call.caller.payer.strict:
         return await _hold_strictly(call, prices, worst, ledger)
     if call.envelope.stream:
@@ -111,7 +111,7 @@ def _usual(call: Call, plan: Plan, worst: Worst, usual: UsualOutput) -> int:
 
 async def _hold_stream(call: Call, plan: Plan, worst: Worst, ledger: Ledger, usual: UsualOutput) -> Weighed:
     """The input and a usual answer; the provider is told no higher limit than the credits cover altogether."""
-    prices = [candidate.model.price for candidate in plan.candidates]
+    prices = plan.prices
     share = affordable_output(prices, worst, ledger.left(call.caller.payer)) // SHARE
     enough = usual.tokens(plan.model.id, call.caller.key, max(share, LEAST_OF_THE_POOR))
     first = _within(worst, min(enough, worst.max_output))
@@ -175,7 +175,7 @@ async def _worst_case(call: Call, plan: Plan) -> Worst:
     What we cannot read may pass through to a provider of the same dialect, who knows tomorrow's fields: then its
     size is the bound. Raises BadRequest when it would have to be understood.
     """
-    models = {candidate.model.family: candidate.model for candidate in plan.candidates}.values()
+    models = {model.family: model for model in plan.facts.models}.values()
     try:
         tokens = await _counted(call, models)
     except BadRequest:

@@ -10,10 +10,12 @@ COOL_DOWN_DEFAULT_S = 5.0
 class Health:
     """A channel that said 429 rests for as long as it asked, bounded; any good answer ends the rest."""
 
-    __slots__ = ("_until",)
+    __slots__ = ("_until", "epoch")
 
     def __init__(self) -> None:
         self._until: dict[ChannelId, float] = {}
+        self.epoch = 0
+        """Counts the changes of what is usable, so that others need look only when there was one."""
 
     @property
     def all_well(self) -> bool:
@@ -36,9 +38,10 @@ class Health:
         """Take note of a fault."""
         if fault.status == 429:
             wait_s = COOL_DOWN_DEFAULT_S if fault.retry_after_s is None else fault.retry_after_s
+            self.epoch += 1
             self._until[channel] = now_s + min(wait_s, COOL_DOWN_MAX_S)
 
     def answered(self, channel: ChannelId) -> None:
         """Take note of a good answer."""
-        if self._until:
-            self._until.pop(channel, None)
+        if self._until and self._until.pop(channel, None) is not None:
+            self.epoch += 1

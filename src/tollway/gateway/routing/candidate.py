@@ -1,0 +1,61 @@
+"""One way to get one model: a channel's lane, with everything that can be worked out before a request comes."""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from tollway.core.ids import LaneId
+from tollway.core.model import Channel, Lane, Model
+from tollway.gateway.dialect import Target
+from tollway.gateway.provider import Aim, Provider
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """One way to get one model: everything about it that can be worked out before a request comes."""
+
+    channel: Channel
+    provider: Provider
+    model: Model
+    upstream_model: str
+    target: Target
+    origin: str
+    paths: tuple[bytes, bytes]
+    """Request targets for whole answers and for streams."""
+    headers: tuple[tuple[bytes, bytes], ...]
+    said_by: tuple[tuple[bytes, bytes], ...]
+    """Response headers that tell the caller who answered."""
+    lane: LaneId
+    """Channel and key: health, cool-downs, limits and exclusion go by it."""
+    weight: float
+    """Its share of the calls of its tier; the lanes of one channel share the channel's weight."""
+
+
+def candidate_of(channel: Channel, provider: Provider, model: Model, upstream: str, lane: Lane | None = None) -> Candidate:
+    """Work out, once, all that a call through this lane of the channel, its first unless stated, will need."""
+    through = lane or channel.lanes[0]
+    origin, base_path = split_base(channel.base_url)
+    lines = provider.authorize(through.key) + provider.headers + channel.headers
+    fixed = (
+        (b"content-type", b"application/json"),
+        *((name.lower().encode(), value.encode()) for name, value in lines),
+    )
+    whole, stream = (base_path + provider.path(Aim(upstream, is_stream)) for is_stream in (False, True))
+    return Candidate(
+        channel=channel,
+        provider=provider,
+        model=model,
+        upstream_model=upstream,
+        target=Target(provider.name, upstream, model.max_output, model.abilities),
+        origin=origin,
+        paths=(whole.encode(), stream.encode()),
+        headers=fixed,
+        said_by=((b"x-tollway-model", model.id.encode()), (b"x-tollway-provider", provider.name.encode())),
+        lane=through.id,
+        weight=channel.weight / len(channel.lanes),
+    )
+
+
+def split_base(base_url: str) -> tuple[str, str]:
+    """A base URL as (origin, path without a trailing slash)."""
+    parts = urlsplit(base_url)
+    return f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")

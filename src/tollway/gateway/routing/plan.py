@@ -1,0 +1,125 @@
+"""The channels that may answer one call, in the order they will be tried, drawn only as far as they are needed."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+import msgspec
+
+from tollway.core.model import Model, Price
+from tollway.core.money import round_up_ratio
+from tollway.gateway.routing.candidate import Candidate
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Facts:
+    """What a plan's worst case rests on; the same for every order of its candidates."""
+
+    models: tuple[Model, ...]
+    """Each model of the plan once."""
+    prices: tuple[Price, ...]
+    able: frozenset[str]
+    """What every model of the plan can do."""
+    most_output: int
+    """The largest output limit among the models."""
+    dearest: tuple[int, int]
+    """Nano-dollars that one input and one output token cost at most, margin included, rounded upward each."""
+    pictured: bool
+    """Some model is paid by the picture."""
+
+
+def facts_of(every: Iterable[Model]) -> Facts:
+    """Work out what a worst case of these models rests on."""
+    models = tuple({model.id: model for model in every}.values())
+    rates = [rates for each in models for rates in (each.price.rates, each.price.long_rates)]
+    ins = [round_up_ratio(each.dearest_in * each.charge_numerator, each.charge_denominator) for each in rates]
+    outs = [round_up_ratio(each.dearest_out * each.charge_numerator, each.charge_denominator) for each in rates]
+    return Facts(
+        models,
+        tuple(each.price for each in models),
+        frozenset.intersection(*(each.abilities for each in models)) if models else frozenset(),
+        max((each.max_output for each in models), default=0),
+        (max(ins, default=0), max(outs, default=0)),
+        any(each.price.per_image for each in models),
+    )
+
+
+class Lineup(Sequence[Candidate]):
+    """An order that is worked out as far as somebody looks: most calls need its first candidate only."""
+
+    __slots__ = ("_known", "_more")
+
+    def __init__(self, known: list[Candidate], more: Iterator[Candidate]) -> None:
+        self._known = known
+        self._more: Iterator[Candidate] | None = more
+
+    def _next(self) -> bool:
+        """Draw one more; False when there is none."""
+        if self._more is None:
+            return False
+        one = next(self._more, None)
+        if one is None:
+            self._more = None
+            return False
+        self._known.append(one)
+        return True
+
+    def __iter__(self) -> Iterator[Candidate]:
+        known, at = self._known, 0
+        while at < len(known) or self._next():
+            yield known[at]
+            at += 1
+
+    @overload
+    def __getitem__(self, at: int) -> Candidate: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Candidate]: ...
+    def __getitem__(self, at: int | slice) -> Candidate | Sequence[Candidate]:
+        most = at if isinstance(at, int) and at >= 0 else None
+        while (most is None or most >= len(self._known)) and self._next():
+            pass
+        return self._known[at]
+
+    def __len__(self) -> int:
+        while self._next():
+            pass
+        return len(self._known)
+
+
+class Plan(msgspec.Struct):
+    """The channels that may answer one call, in the order they will be tried. Never changed once made."""
+
+    model: Model
+    candidates: Sequence[Candidate]
+    """Look at as few as possible: later ones are ordered only when somebody asks for them."""
+    facts: Facts
+
+    @property
+    def able(self) -> frozenset[str]:
+        """What every model of the plan can do."""
+        return self.facts.able
+
+    @property
+    def most_output(self) -> int:
+        """The largest output limit among the candidates' models."""
+        return self.facts.most_output
+
+    @property
+    def dearest(self) -> tuple[int, int]:
+        """Nano-dollars that one input and one output token cost at most, margin included, rounded upward each."""
+        return self.facts.dearest
+
+    @property
+    def pictured(self) -> bool:
+        """Some candidate is paid by the picture."""
+        return self.facts.pictured
+
+    @property
+    def prices(self) -> tuple[Price, ...]:
+        """The card of each model of the plan."""
+        return self.facts.prices
+
+
+def plan_of(model: Model, candidates: Sequence[Candidate]) -> Plan:
+    """A plan with these candidates in this order."""
+    return Plan(model, candidates, facts_of(candidate.model for candidate in candidates))
