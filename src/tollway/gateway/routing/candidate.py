@@ -30,7 +30,9 @@ class Candidate:
     """Its share of the calls of its tier; the lanes of one channel share the channel's weight."""
 
 
-def candidate_of(channel: Channel, provider: Provider, model: Model, upstream: str, lane: Lane | None = None) -> Candidate:
+def candidate_of(
+    channel: Channel, provider: Provider, model: Model, upstream: str, lane: Lane | None = None
+) -> Candidate:
     """Work out, once, all that a call through this lane of the channel, its first unless stated, will need."""
     through = lane or channel.lanes[0]
     origin, base_path = split_base(channel.base_url)
