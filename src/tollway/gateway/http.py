@@ -106,6 +106,7 @@ class Front:
             body=body,
             size=len(data),
             headers={name: headers[name] for name in passes if name in headers} if passes else NOTHING,
+            heard=headers,
             options=found.options,
             arrived_s=times[0],
             started_s=times[1],

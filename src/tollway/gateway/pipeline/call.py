@@ -24,6 +24,8 @@ class Call(msgspec.Struct):
     """Length of the body in bytes."""
     headers: Mapping[bytes, bytes]
     """Those that go on to a provider of the same dialect."""
+    heard: Mapping[bytes, bytes]
+    """Every header of the request, shared and not to be changed; a credential is among them: for rules, never for logs."""
     options: Mapping[str, str]
     """What the path and query said, e.g. Gemini's action."""
     arrived_s: float
