@@ -25,7 +25,7 @@ class Call(msgspec.Struct):
     headers: Mapping[bytes, bytes]
     """Those that go on to a provider of the same dialect."""
     heard: Mapping[bytes, bytes]
-    """Every header of the request, shared and not to be changed; a credential is among them: for rules, never for logs."""
+    """Every header of the request, its credential among them: for rules, never for logs. Shared, not to be changed."""
     options: Mapping[str, str]
     """What the path and query said, e.g. Gemini's action."""
     arrived_s: float
