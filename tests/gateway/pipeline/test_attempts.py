@@ -12,8 +12,8 @@ from tollway.core.model import Channel, Model, Price
 from tollway.gateway.pipeline.dispatch import attempts
 from tollway.gateway.pipeline.head import listed
 from tollway.gateway.pipeline.prepare import CannotSay
-from tollway.gateway.routing.candidate import Candidate, candidate_of
-from tollway.gateway.routing.plan import plan_of
+from tollway.gateway.routing.candidate import candidate_of
+from tollway.gateway.routing.plan import Candidate, plan_of
 
 PRICE = Price(version="1", input=Decimal(1), output=Decimal(2))
 MODEL = Model(

@@ -21,8 +21,7 @@ from tollway.gateway.pipeline.seals import Seals
 from tollway.gateway.pipeline.settle import NOTHING_SAID, Said, Settlement
 from tollway.gateway.pipeline.weigh import Weighed, input_estimate
 from tollway.gateway.pipeline.whole import WholeReply
-from tollway.gateway.routing.candidate import Candidate
-from tollway.gateway.routing.plan import Plan
+from tollway.gateway.routing.plan import Candidate, Plan
 from tollway.kit.http1.wire import Sink
 
 NOTE_MAX = 500

@@ -11,9 +11,8 @@ from tollway.gateway.pipeline.prepare import CannotSay, Prepared, prepare
 from tollway.gateway.pipeline.reply import StreamReply
 from tollway.gateway.pipeline.telling import Telling
 from tollway.gateway.pipeline.whole import read_whole
-from tollway.gateway.routing.candidate import Candidate
 from tollway.gateway.routing.health import Health
-from tollway.gateway.routing.plan import Plan
+from tollway.gateway.routing.plan import Candidate, Plan
 from tollway.gateway.routing.retry import fault_of
 from tollway.kit.http1.wire import Inbound, UpstreamError
 from tollway.ports import Upstream

@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 from tollway.core.money import credits_of
 from tollway.gateway.pipeline.call import Call
-from tollway.gateway.routing.candidate import Candidate
+from tollway.gateway.routing.plan import Candidate
 
 Lines = tuple[tuple[bytes, bytes], ...]
 JSON: Lines = ((b"content-type", b"application/json"),)

@@ -9,7 +9,7 @@ from tollway.core.errors import BadRequest, Fault, Remedy, Unsupported
 from tollway.gateway.dialect import Body, Edits, Target, Written, close_body
 from tollway.gateway.pipeline.call import Call
 from tollway.gateway.pipeline.caller_words import CallerWords
-from tollway.gateway.routing.candidate import Candidate
+from tollway.gateway.routing.plan import Candidate
 from tollway.kit.http1.wire import Outbound
 
 _NOTHING_WRITTEN = Written({})

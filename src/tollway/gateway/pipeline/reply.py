@@ -30,7 +30,7 @@ from tollway.gateway.pipeline.call import Call
 from tollway.gateway.pipeline.prepare import Prepared
 from tollway.gateway.pipeline.restore import Restore
 from tollway.gateway.remedy import remedy_of
-from tollway.gateway.routing.candidate import Candidate
+from tollway.gateway.routing.plan import Candidate
 from tollway.kit.sse import Frame, SseError, SseReader
 
 Terminal = Completed | Failed | Cut

@@ -10,7 +10,7 @@ from tollway.gateway.metering.learned import UsualOutput
 from tollway.gateway.metering.tokens import TOKENS_PER_PICTURE, TextTally
 from tollway.gateway.pipeline.call import Call
 from tollway.gateway.pipeline.weigh import Weighed, input_estimate
-from tollway.gateway.routing.candidate import Candidate
+from tollway.gateway.routing.plan import Candidate
 
 CREDITS_EXHAUSTED = "credits_exhausted"
 

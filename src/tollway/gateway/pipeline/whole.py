@@ -12,7 +12,7 @@ from tollway.gateway.metering.tokens import TextTally
 from tollway.gateway.pipeline.call import Call
 from tollway.gateway.pipeline.prepare import Prepared
 from tollway.gateway.pipeline.restore import Restore
-from tollway.gateway.routing.candidate import Candidate
+from tollway.gateway.routing.plan import Candidate
 
 _AT_LIMIT = frozenset({"length", "max_tokens", "MAX_TOKENS"})
 """What the dialects call the end of an answer that reached its limit."""

@@ -1,33 +1,11 @@
-"""One way to get one model: a channel's lane, with everything that can be worked out before a request comes."""
+"""Works out, once, all that a call through one lane of a channel will need."""
 
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from tollway.core.ids import LaneId
 from tollway.core.model import Channel, Lane, Model
 from tollway.gateway.dialect import Target
 from tollway.gateway.provider import Aim, Provider
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Candidate:
-    """One way to get one model: everything about it that can be worked out before a request comes."""
-
-    channel: Channel
-    provider: Provider
-    model: Model
-    upstream_model: str
-    target: Target
-    origin: str
-    paths: tuple[bytes, bytes]
-    """Request targets for whole answers and for streams."""
-    headers: tuple[tuple[bytes, bytes], ...]
-    said_by: tuple[tuple[bytes, bytes], ...]
-    """Response headers that tell the caller who answered."""
-    lane: LaneId
-    """Channel and key: health, cool-downs, limits and exclusion go by it."""
-    weight: float
-    """Its share of the calls of its tier; the lanes of one channel share the channel's weight."""
+from tollway.gateway.routing.plan import Candidate
 
 
 def candidate_of(

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
-from tollway.gateway.routing.candidate import Candidate
+from tollway.gateway.routing.plan import Candidate
 from tollway.gateway.routing.tier import Tier, shares
 
 _SPAN = float(2**64 + 1)

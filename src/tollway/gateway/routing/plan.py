@@ -6,9 +6,32 @@ from typing import overload
 
 import msgspec
 
-from tollway.core.model import Model, Price
+from tollway.core.ids import LaneId
+from tollway.core.model import Channel, Model, Price
 from tollway.core.money import round_up_ratio
-from tollway.gateway.routing.candidate import Candidate
+from tollway.gateway.dialect import Target
+from tollway.gateway.provider import Provider
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """One way to get one model: everything about it that can be worked out before a request comes."""
+
+    channel: Channel
+    provider: Provider
+    model: Model
+    upstream_model: str
+    target: Target
+    origin: str
+    paths: tuple[bytes, bytes]
+    """Request targets for whole answers and for streams."""
+    headers: tuple[tuple[bytes, bytes], ...]
+    said_by: tuple[tuple[bytes, bytes], ...]
+    """Response headers that tell the caller who answered."""
+    lane: LaneId
+    """Channel and key: health, cool-downs, limits and exclusion go by it."""
+    weight: float
+    """Its share of the calls of its tier; the lanes of one channel share the channel's weight."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,10 +7,10 @@ from tollway.core.ids import ModelId
 from tollway.core.model import Channel, Model
 from tollway.gateway.provider import Provider
 from tollway.gateway.routing import strategies
-from tollway.gateway.routing.candidate import Candidate, candidate_of
+from tollway.gateway.routing.candidate import candidate_of
 from tollway.gateway.routing.health import Health
 from tollway.gateway.routing.observations import Seen
-from tollway.gateway.routing.plan import Facts, Lineup, Plan, facts_of
+from tollway.gateway.routing.plan import Candidate, Facts, Lineup, Plan, facts_of
 from tollway.gateway.routing.strategy import Strategy, arranged
 from tollway.gateway.routing.tier import Tier
 from tollway.kit.registry import discover

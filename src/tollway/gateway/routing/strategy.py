@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tollway.gateway.routing.candidate import Candidate
+from tollway.gateway.routing.plan import Candidate
 
 
 class Observations(Protocol):

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from itertools import accumulate
 
-from tollway.gateway.routing.candidate import Candidate
 from tollway.gateway.routing.health import Health
+from tollway.gateway.routing.plan import Candidate
 
 FRESH_S = 0.1
 """For how long health scores are taken to be the same. A circuit that opens or closes is seen at once."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from tollway.gateway.routing.candidate import Candidate
+from tollway.gateway.routing.plan import Candidate
 from tollway.gateway.routing.strategy import Observations, Strategy
 
 
