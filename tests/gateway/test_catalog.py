@@ -113,16 +113,26 @@ def test_a_local_engines_model_is_sold_at_the_local_price():
 
 
 def test_what_a_local_engine_lists_has_a_bare_name_unless_it_is_taken():
-    catalog = loaded("").with_local("vllm", ["llama", "gpt-5.2"])
+    catalog = loaded("").with_local("vllm", dict.fromkeys(["llama", "gpt-5.2"]))
     assert catalog.find("llama").id == "vllm/llama"
     assert catalog.find("gpt-5.2").provider == "openai"
     assert catalog.find("vllm/gpt-5.2").provider == "vllm"
     assert [model.id for model in catalog][-2:] == ["vllm/llama", "vllm/gpt-5.2"]
-    assert [model.id for model in catalog.with_local("vllm", ["llama"])] == [model.id for model in catalog]
+    assert [model.id for model in catalog.with_local("vllm", dict.fromkeys(["llama"]))] == [
+        model.id for model in catalog
+    ]
+
+
+def test_an_engines_context_bounds_what_is_asked_of_it():
+    roomy, tight, said = (loaded("").with_local("vllm", {"m": n}).find("m") for n in (1_000_000, 4096, None))
+    assert (roomy.context_window, roomy.max_output) == (1_000_000, said.max_output)
+    assert (tight.context_window, tight.max_output) == (4096, 4096)
 
 
 def test_an_engine_may_list_strange_names():
-    catalog = loaded("").with_local("vllm", ["x", "vllm/x", "x"]).with_local("vllm", ["x", "y"])
+    catalog = (
+        loaded("").with_local("vllm", dict.fromkeys(["x", "vllm/x", "x"])).with_local("vllm", dict.fromkeys(["x", "y"]))
+    )
     assert [model.id for model in catalog][-3:] == ["vllm/x", "vllm/vllm/x", "vllm/y"]
     assert catalog.find("x").id == catalog.find("vllm/x").id == "vllm/x"
 

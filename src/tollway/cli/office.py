@@ -53,11 +53,16 @@ class Office:
         return Spending(self.database, self.clock)
 
 
+def vendor_of(provider: Provider) -> Vendor:
+    """What settings must know of it."""
+    one = provider
+    return Vendor(one.name, one.key_env, one.base_env, one.base_url, one.needs_key, one.host_env, one.host_port)
+
+
 def settings_of(argv: Mapping[str, Any]) -> Settings:
     """The settings. Ends the process with 2 when they cannot be used."""
-    known = discover(providers, "provider", Provider).values()
     try:
-        return from_process(argv, [Vendor(p.name, p.key_env, p.base_env, p.base_url, p.needs_key) for p in known])
+        return from_process(argv, [vendor_of(one) for one in discover(providers, "provider", Provider).values()])
     except (SettingsError, TomlError) as error:
         leave(str(error), USAGE)
 

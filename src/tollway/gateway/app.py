@@ -30,10 +30,10 @@ from tollway.gateway.cards.board import PriceBoard
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.control_plane import ControlPlane, load
 from tollway.gateway.dialect import Dialect, Opaque
+from tollway.gateway.engines.discovery import LocalEngines
 from tollway.gateway.http import Front
 from tollway.gateway.ledger.ledger import Ledger, Rules
 from tollway.gateway.limits.rate import RateLimiter
-from tollway.gateway.local_engines import LocalEngines
 from tollway.gateway.metering.learned import UsualOutput
 from tollway.gateway.paths import Paths
 from tollway.gateway.pipeline.dispatch import Dispatcher

@@ -74,12 +74,13 @@ class Catalog:
                 return self._as_local(provider, upstream)
         return model
 
-    def with_local(self, provider: str, names: Iterable[str], others: bool = True) -> "Catalog":
+    def with_local(self, provider: str, names: Mapping[str, int | None], others: bool = True) -> "Catalog":
         """A catalog that also lists what a local engine says it serves: `<provider>/<name>` and, if free, `<name>`.
 
-        `others`: whether any further `<provider>/<name>` is on sale as well.
+        `names`: each with its context length in tokens, where the engine says so. `others`: whether any further
+        `<provider>/<name>` is on sale as well.
         """
-        listed = [self._as_local(provider, name) for name in dict.fromkeys(names)]
+        listed = [_within(self._as_local(provider, name), context) for name, context in names.items()]
         listed = [model for model in listed if model.id not in self._by_name]
         taken = self._by_name.keys() | {model.id for model in listed}
         listed = [
@@ -106,6 +107,13 @@ class Catalog:
         return msgspec.structs.replace(
             self._local, id=model, name=name, provider=provider, served_by={provider: name}, price=price
         )
+
+
+def _within(model: Model, context: int | None) -> Model:
+    """The model with no more room than its engine gives it."""
+    if context is None:
+        return model
+    return msgspec.structs.replace(model, context_window=context, max_output=min(model.max_output, context))
 
 
 class _Origin:

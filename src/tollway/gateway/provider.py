@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tollway.gateway.dialect import Body, Dialect, Target
+from tollway.gateway.engine import Engine
 
 HeaderLines = tuple[tuple[str, str], ...]
 
@@ -52,6 +53,12 @@ class Provider:
     """Environment variable that holds the key, as in the vendor's own SDK; settings reads it."""
     base_env: str = ""
     """Environment variable that moves the base URL."""
+    bare_path: str = ""
+    """What a base URL that is stated without a path gets, e.g. `/v1`."""
+    host_env: str = ""
+    """Environment variable that holds `host[:port]` where the base URL is not stated."""
+    host_port: int = 0
+    """The port of such an address when it names none."""
     headers: HeaderLines = ()
     drops: Callable[[Body, Target], tuple[str, ...]] = lambda body, target: ()
     """Names of fields the accent is about to remove, for `x-tollway-dropped`."""
@@ -60,6 +67,8 @@ class Provider:
     """Answers inside the process, without a network (echo)."""
     local_price: bool = False
     """A model without a row in the catalog is sold at the operator's declared local price."""
+    engine: Engine | None = None
+    """How a local engine is asked about itself; None: it is a service, and is not asked."""
 
 
 def bearer(key: str) -> HeaderLines:

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 from tollway.core.ids import ChannelId
 from tollway.core.model import Channel
-from tollway.kit.sendable import bad_base_url, is_sendable
+from tollway.kit.sendable import is_sendable
 from tollway.kit.toml import Place
+from tollway.settings.addresses import addresses
 from tollway.settings.sections import Upstream
 from tollway.settings.sources import SettingsError, Sources
 from tollway.stated.channels import INHERITED, UNSENDABLE, ChannelRow, channel_of
@@ -21,6 +22,8 @@ class Vendor(NamedTuple):
     base_env: str = ""
     base_url: str = ""
     needs_key: bool = True
+    host_env: str = ""
+    host_port: int = 0
 
 
 def channels_of(sources: Sources, vendors: Sequence[Vendor], upstream: Upstream) -> tuple[Channel, ...]:
@@ -38,9 +41,9 @@ def channels_of(sources: Sources, vendors: Sequence[Vendor], upstream: Upstream)
         channels[row.id] = _stated(row, place, known[row.provider], sources, upstream)
     stated = {row.provider for row in rows}
     for vendor in vendors:
-        channel = _by_itself(vendor, sources.variables, upstream) if vendor.name not in stated else None
-        if channel is not None:
-            channels.setdefault(channel.id, channel)
+        if vendor.name not in stated:
+            for channel in _by_themselves(vendor, sources.variables, upstream):
+                channels.setdefault(channel.id, channel)
     return tuple(channels.values())
 
 
@@ -50,7 +53,7 @@ def _stated(row: ChannelRow, place: Place, vendor: Vendor, sources: Sources, ups
     if not any(keys) and (vendor.needs_key or row.key_env or row.keys_env):
         variable = row.keys_env or row.key_env or vendor.key_env
         raise error((*place, at_key), f"no key: set it, or the variable {variable}")
-    base_url = row.base_url or sources.variables.get(vendor.base_env, "") or vendor.base_url
+    base_url = row.base_url or next(iter(_addresses(vendor, sources.variables)), "")
     try:
         return channel_of(row, keys, base_url, _inherited(upstream))
     except Wrong as wrong:
@@ -70,25 +73,29 @@ def _keys(row: ChannelRow, vendor: Vendor, variables: Mapping[str, str]) -> tupl
     return (key,) if key else (), "key_env" if row.key_env else "key"
 
 
-def _by_itself(vendor: Vendor, environ: Mapping[str, str], upstream: Upstream) -> Channel | None:
-    """The channel that appears without being stated; None when its key or address is missing."""
+def _by_themselves(vendor: Vendor, environ: Mapping[str, str], upstream: Upstream) -> list[Channel]:
+    """The channels that appear without being stated, one for each address; none when key or address is missing."""
     key = environ.get(vendor.key_env, "").strip() if vendor.key_env else ""
-    moved = environ.get(vendor.base_env, "").strip() if vendor.base_env else ""
-    base_url = moved or vendor.base_url
-    if not base_url or (vendor.needs_key and not key):
-        return None
-    problem = bad_base_url(base_url)
-    if problem:
-        raise SettingsError(f"{vendor.base_env}: {problem}")
-    if not is_sendable(key):
+    if vendor.needs_key and not key:
+        return []
+    listed = _addresses(vendor, environ)
+    if listed and not is_sendable(key):
         raise SettingsError(f"{vendor.key_env}: {UNSENDABLE}")
-    return Channel(
-        id=ChannelId(vendor.name),
-        provider=vendor.name,
-        base_url=base_url.rstrip("/"),
-        keys=(key,) if key else (),
-        **_inherited(upstream),
-    )
+    return [
+        Channel(
+            id=ChannelId(vendor.name if number == 1 else f"{vendor.name}-{number}"),
+            provider=vendor.name,
+            base_url=base_url,
+            keys=(key,) if key else (),
+            **_inherited(upstream),
+        )
+        for number, base_url in enumerate(listed, 1)
+    ]
+
+
+def _addresses(vendor: Vendor, environ: Mapping[str, str]) -> list[str]:
+    host = (vendor.host_env, vendor.host_port)
+    return addresses(vendor.name, vendor.base_env, host, vendor.base_url, environ)
 
 
 def _inherited(upstream: Upstream) -> dict[str, Any]:

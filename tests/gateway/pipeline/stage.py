@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from tollway.cli.office import vendor_of
 from tollway.core.caller import KeyLimits
 from tollway.core.ids import CallId, UserId
 from tollway.core.receipt import Receipt
@@ -241,7 +242,7 @@ async def open_stage(
 
 
 def vendors() -> list[Vendor]:
-    return [Vendor(p.name, p.key_env, p.base_env, p.base_url, p.needs_key) for p in known_providers().values()]
+    return [vendor_of(provider) for provider in known_providers().values()]
 
 
 # ------------------------------------------------------------------ providers' bytes

@@ -36,7 +36,8 @@ class Prober:
         return "" if inbound.status in (400, 422) else f"answers {inbound.status}: {fault.message}"
 
     def _question(self, channel: Channel, provider: Provider) -> Outbound:
-        url = urlsplit(channel.base_url + provider.path(Aim(self._model(channel), False)))
+        bare = "" if urlsplit(channel.base_url).path else provider.bare_path
+        url = urlsplit(channel.base_url + bare + provider.path(Aim(self._model(channel), False)))
         query = f"?{url.query}" if url.query else ""
         lines = (*provider.authorize(channel.key), *provider.headers, *channel.headers)
         headers = [(name.lower().encode(), value.encode()) for name, value in lines]

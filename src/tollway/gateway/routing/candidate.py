@@ -13,7 +13,7 @@ def candidate_of(
 ) -> Candidate:
     """Work out, once, all that a call through this lane of the channel, its first unless stated, will need."""
     through = lane or channel.lanes[0]
-    origin, base_path = split_base(channel.base_url)
+    origin, base_path = split_base(channel.base_url, provider.bare_path)
     lines = provider.authorize(through.key) + provider.headers + channel.headers
     fixed = (
         (b"content-type", b"application/json"),
@@ -35,7 +35,7 @@ def candidate_of(
     )
 
 
-def split_base(base_url: str) -> tuple[str, str]:
-    """A base URL as (origin, path without a trailing slash)."""
+def split_base(base_url: str, bare_path: str = "") -> tuple[str, str]:
+    """A base URL as (origin, path without a trailing slash); one without a path gets the `bare_path`."""
     parts = urlsplit(base_url)
-    return f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+    return f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/") or bare_path

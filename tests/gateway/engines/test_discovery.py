@@ -2,14 +2,15 @@
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.gateway.pipeline.stage import Stage, open_stage
+from tests.gateway.pipeline.stage import Stage, open_stage, whole
 from tests.mocks.server import MockAnswer, MockRequest, MockServer
 
+GOLDEN = Path(__file__).parents[2] / "golden"
 NAMES: list[object] = ["meta-llama/Llama-3.1-8B", "qwen:7b"]
 
 
@@ -158,3 +159,41 @@ async def test_an_engine_that_hangs_holds_up_neither_the_start_nor_another_engin
         async with open_stage(tmp_path, TWO.format("a", hanging, "b", server.url), {}) as stage:
             assert not stage.hub.engines.asked.is_set(), "the start did not wait for it"
             assert ways(stage, "qwen:7b") == ["b"]
+
+
+async def test_an_address_without_a_path_gets_the_engines_own(tmp_path: Path, server: MockServer) -> None:
+    async with open_stage(tmp_path, environ={"SGLANG_BASE_URL": server.url}) as stage:
+        told = await stage.chat(whole(), model="sglang/qwen:7b")
+        assert told.status == 200 and stage.outside.asked[-1].target == b"/v1/chat/completions"
+
+
+class Ollama(Engine):
+    """Speaks of itself as Ollama does."""
+
+    def __call__(self, request: MockRequest) -> MockAnswer:
+        if request.path in ("/api/tags", "/api/ps"):
+            page = GOLDEN / "ollama" / f"{request.path.removeprefix('/api/')}.json"
+            return MockAnswer(200, {"content-type": "application/json"}, page.read_bytes())
+        return super().__call__(request)
+
+
+async def test_ollama_is_asked_in_its_own_words(tmp_path: Path) -> None:
+    with MockServer(Ollama()) as server:
+        async with open_stage(tmp_path, environ={"OLLAMA_HOST": server.url.removeprefix("http://")}) as stage:
+            loaded, pulled = (stage.hub.catalog.find(name) for name in ("gemma3:4b", "ollama/qwen3:0.6b"))
+            assert loaded is not None and (loaded.context_window, loaded.max_output) == (8192, 8192)
+            assert pulled is not None and pulled.context_window == 131_072
+            assert (await stage.chat(whole(), model="gemma3:4b")).status == 200
+            assert stage.outside.asked[-1].target == b"/v1/chat/completions"
+
+
+async def test_of_replicas_the_one_with_the_least_context_decides(tmp_path: Path) -> None:
+    def app(context: int) -> Callable[[MockRequest], MockAnswer]:
+        row = {"id": "qwen", "max_model_len": context}
+        return lambda request: MockAnswer.of_json({"object": "list", "data": [row]})
+
+    with MockServer(app(8000)) as one, MockServer(app(4000)) as other:
+        async with open_stage(tmp_path, environ={"VLLM_BASE_URL": f"{one.url}/v1,{other.url}/v1"}) as stage:
+            model = stage.hub.catalog.find("qwen")
+            assert model is not None and model.context_window == 4000
+            assert set(ways(stage, "qwen")) == {"vllm", "vllm-2"}

@@ -1,0 +1,1 @@
+"""Local engines: what they serve, how busy they are, and when a call had better go elsewhere."""
