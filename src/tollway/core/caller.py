@@ -7,7 +7,6 @@ import msgspec
 from tollway.core.ids import KeyId, UserId
 from tollway.core.money import NanoUsd
 
-
 DEFAULT_GROUP = "default"
 
 
