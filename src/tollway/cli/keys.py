@@ -14,7 +14,21 @@ from tollway.gateway.auth.show import show_key
 from tollway.gateway.auth.store import KeyRecord
 
 Argv = dict[str, Any]
-COLUMNS = ("key_id", "user_id", "name", "prefix", "scope", "status", "expires_at", "last_used_at", "limits", "budgets")
+COLUMNS = (
+    "key_id",
+    "user_id",
+    "name",
+    "prefix",
+    "scope",
+    "group",
+    "status",
+    "expires_at",
+    "last_used_at",
+    "limits",
+    "budgets",
+)
+
+group_option = click.option("--group", help="Empty: its owner's; auto: the automatic groups in turn.")
 
 
 @click.group("keys")
@@ -36,20 +50,22 @@ async def shown(office: Office, keys: list[KeyRecord]) -> list[Row]:
 @click.option("--parallel-calls", type=int, help="Default: the setting.")
 @click.option("--model", "models", multiple=True, help="A model the key may use, or a pattern; may be repeated.")
 @click.option("--days", type=float, help="Days until it expires. Default: the setting.")
+@group_option
 @budgets_option
 @json_option
 @click.pass_obj
 def create(argv: Argv, /, user: str, name: str, admin: bool, as_json: bool, **wish: Any) -> None:
     """Make an API key of a user (id or e-mail address); it is shown this once."""
     limits = KeyLimits(wish["requests_per_minute"], wish["parallel_calls"], wish["models"] or None)
-    budgets, days = budgets_wanted(wish["budgets"], none=False) or (), wish["days"]
+    wanted = KeyChange(budgets=budgets_wanted(wish["budgets"], none=False), group=wish["group"])
+    days = wish["days"]
 
     async def work(office: Office) -> Row:
         owner = await office.users.find(user)
         if admin and not owner.admin:
             raise Forbidden(f"{owner.email} is no administrator")
         scope = Scope.ADMIN if admin else Scope.CALL
-        new = await office.keys.create(owner.id, name, limits, scope=scope, lifetime_days=days, budgets=budgets)
+        new = await office.keys.create(owner.id, name, limits, scope=scope, lifetime_days=days, wanted=wanted)
         return {"key_id": new.record.id, "api_key": new.api_key} | (await shown(office, [new.record]))[0]
 
     show_one(run(argv, work, makes=True), as_json)
@@ -77,6 +93,7 @@ def everyone(argv: Argv, user: str | None, revoked_too: bool, as_json: bool) -> 
 @click.option("--requests-per-minute", type=int)
 @click.option("--parallel-calls", type=int)
 @click.option("--model", "models", multiple=True, help="A model the key may use, or a pattern; may be repeated.")
+@group_option
 @budgets_option
 @no_budget_option
 @json_option
@@ -84,9 +101,9 @@ def everyone(argv: Argv, user: str | None, revoked_too: bool, as_json: bool) -> 
 def change(argv: Argv, /, key_id: str, name: str | None, as_json: bool, **wish: Any) -> None:
     """Change a key's limits and budgets; what is not said stays. It holds from the key's next call on."""
     stated = {field: wish[field] for field in ("requests_per_minute", "parallel_calls", "models") if wish[field]}
-    wanted = KeyChange(name, stated or None, budgets_wanted(wish["budgets"], wish["no_budget"]))
+    wanted = KeyChange(name, stated or None, budgets_wanted(wish["budgets"], wish["no_budget"]), wish["group"])
     if wanted == KeyChange():
-        raise click.UsageError("say what to change: --budget, --no-budget, --name or a limit")
+        raise click.UsageError("say what to change: --budget, --no-budget, --name, --group or a limit")
 
     async def work(office: Office) -> Row:
         return (await shown(office, [await office.keys.change(key_id, None, wanted)]))[0]

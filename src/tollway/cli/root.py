@@ -13,6 +13,7 @@ COMMANDS = {
     "users": "Make, show, change and credit users.",
     "keys": "Make, list, change and revoke API keys.",
     "organisations": "Make organisations, fill them, bound what they spend.",
+    "groups": "Make, change and show groups of users and channels.",
     "plans": "List the plans on offer.",
     "vouchers": "Make, list and disable vouchers.",
     "models": "List the models on sale.",

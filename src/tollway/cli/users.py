@@ -27,6 +27,7 @@ def command() -> None:
 @click.option("--plan", help="Default: the setting; for administrators none.")
 @click.option("--organisation", default="", help="The organisation (id or name) the user belongs to.")
 @click.option("--strict", is_flag=True, help="Every call of his holds its worst case.")
+@click.option("--group", help="Default: default.")
 @budgets_option
 @json_option
 @click.pass_obj
@@ -35,7 +36,7 @@ def create(argv: Argv, /, email: str, amount: NanoUsd, as_json: bool, **wish: An
     if amount < 0:
         raise click.BadParameter("must not be negative", param_hint="--credits")
     budgets = budgets_wanted(wish["budgets"], none=False) or ()
-    wanted = UserChange(budgets, wish["strict"], wish["organisation"])
+    wanted = UserChange(budgets, wish["strict"], wish["organisation"], wish["group"])
 
     async def work(office: Office) -> Row:
         user, key = await office.users.create(email, admin=wish["admin"], plan=wish["plan"], wanted=wanted)
@@ -61,7 +62,7 @@ def everybody(argv: Argv, as_json: bool) -> None:
             found += [show_user(user) | {"budgets": budgets[user.id]} for user in page]
         return found
 
-    show(run(argv, work), ("id", "email", "plan", "admin", "budgets", "created_at"), as_json, "no users")
+    show(run(argv, work), ("id", "email", "plan", "group", "admin", "budgets", "created_at"), as_json, "no users")
 
 
 async def whole(office: Office, user: User) -> Row:
@@ -90,6 +91,7 @@ def one(argv: Argv, user: str, as_json: bool) -> None:
 @click.option("--at-once", is_flag=True, help="A downgrade does not wait.")
 @click.option("--organisation", help="The organisation (id or name) the user belongs to; empty: none.")
 @click.option("--strict/--no-strict", default=None, help="Whether every call of his holds its worst case.")
+@click.option("--group", help="What his calls cost and which channels they may use.")
 @budgets_option
 @no_budget_option
 @json_option
@@ -97,9 +99,9 @@ def one(argv: Argv, user: str, as_json: bool) -> None:
 def change(argv: Argv, /, user: str, plan: str | None, as_json: bool, **wish: Any) -> None:
     """Change a user's plan, organisation and budgets; all of it holds from his next call on."""
     budgets = budgets_wanted(wish["budgets"], wish["no_budget"])
-    wanted = UserChange(budgets, wish["strict"], wish["organisation"])
+    wanted = UserChange(budgets, wish["strict"], wish["organisation"], wish["group"])
     if plan is None and wanted == UserChange():
-        raise click.UsageError("say what to change: --plan, --budget, --organisation or --strict")
+        raise click.UsageError("say what to change: --plan, --budget, --organisation, --group or --strict")
 
     async def work(office: Office) -> Row:
         found = await office.users.find(user)

@@ -4,10 +4,9 @@ import enum
 
 import msgspec
 
+from tollway.core.groups import DEFAULT
 from tollway.core.ids import KeyId, UserId
 from tollway.core.money import NanoUsd
-
-DEFAULT_GROUP = "default"
 
 
 class Scope(enum.Enum):
@@ -80,7 +79,7 @@ class Caller(msgspec.Struct, frozen=True):
     payer: Payer = Payer(UserId(""))
     """Whose credits are spent; the user alone unless stated."""
     plan: PlanRules = NO_PLAN
-    user_group: str = DEFAULT_GROUP
+    user_group: str = DEFAULT
     """The group of the user: decides what he pays in each group, and which groups he may use."""
     key_group: str = ""
     """The group the key calls in; empty: the user's own, `auto`: the first that serves the model."""

@@ -10,7 +10,7 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0004');
+INSERT INTO "alembic_version" VALUES('0005');
 CREATE TABLE allowances (owner TEXT PRIMARY KEY, plan TEXT NOT NULL, amount BIGINT NOT NULL, anchor_at DOUBLE PRECISION NOT NULL, cycle_start DOUBLE PRECISION NOT NULL, cycle_end DOUBLE PRECISION NOT NULL, next_plan TEXT, next_amount BIGINT);
 CREATE TABLE api_keys (
 	id TEXT NOT NULL, 
@@ -23,10 +23,25 @@ CREATE TABLE api_keys (
 	created_at DOUBLE NOT NULL, 
 	expires_at DOUBLE, 
 	revoked_at DOUBLE, 
-	last_used_at DOUBLE, budgets TEXT DEFAULT '[]' NOT NULL, 
+	last_used_at DOUBLE, budgets TEXT DEFAULT '[]' NOT NULL, group_name TEXT DEFAULT '' NOT NULL, 
 	PRIMARY KEY (id), 
 	FOREIGN KEY(user_id) REFERENCES users (id), 
 	UNIQUE (hash)
+);
+CREATE TABLE channels (
+	id TEXT NOT NULL, 
+	body TEXT NOT NULL, 
+	sealed TEXT DEFAULT '' NOT NULL, 
+	tails TEXT DEFAULT '[]' NOT NULL, 
+	enabled SMALLINT DEFAULT '1' NOT NULL, 
+	edition BIGINT DEFAULT '1' NOT NULL, 
+	created_at DOUBLE NOT NULL, 
+	changed_at DOUBLE NOT NULL, 
+	changed_by TEXT NOT NULL, 
+	tested_at DOUBLE, 
+	test_ms DOUBLE, 
+	test_problem TEXT DEFAULT '' NOT NULL, 
+	PRIMARY KEY (id)
 );
 CREATE TABLE closed_months (month TEXT NOT NULL, user_id TEXT NOT NULL, requests BIGINT NOT NULL, charge BIGINT NOT NULL, cost BIGINT NOT NULL, PRIMARY KEY (month, user_id));
 CREATE TABLE counters (
@@ -124,13 +139,20 @@ CREATE TABLE referrers (
 	UNIQUE (code)
 );
 CREATE TABLE refunds (entry_id BIGINT PRIMARY KEY, call_id TEXT NOT NULL, amount BIGINT NOT NULL);
+CREATE TABLE stored_settings (
+	name TEXT NOT NULL, 
+	body TEXT NOT NULL, 
+	changed_at DOUBLE NOT NULL, 
+	changed_by TEXT NOT NULL, 
+	PRIMARY KEY (name)
+);
 CREATE TABLE usage_daily (user_id TEXT NOT NULL, day INTEGER NOT NULL, model TEXT NOT NULL, key_id TEXT NOT NULL, requests BIGINT NOT NULL, charge BIGINT NOT NULL, cost BIGINT NOT NULL, input_tokens BIGINT NOT NULL, output_tokens BIGINT NOT NULL, PRIMARY KEY (user_id, day, model, key_id));
 CREATE TABLE users (
 	id TEXT NOT NULL, 
 	email TEXT NOT NULL, 
 	"plan" TEXT DEFAULT 'free' NOT NULL, 
 	admin INTEGER DEFAULT '0' NOT NULL, 
-	created_at DOUBLE NOT NULL, budgets TEXT DEFAULT '[]' NOT NULL, strict INTEGER DEFAULT '0' NOT NULL, organisation_id TEXT, next_plan TEXT, next_plan_at DOUBLE, 
+	created_at DOUBLE NOT NULL, budgets TEXT DEFAULT '[]' NOT NULL, strict INTEGER DEFAULT '0' NOT NULL, organisation_id TEXT, next_plan TEXT, next_plan_at DOUBLE, group_name TEXT DEFAULT 'default' NOT NULL, 
 	PRIMARY KEY (id), 
 	UNIQUE (email)
 );

@@ -12,7 +12,7 @@ from tollway.core.caller import Caller
 from tollway.core.errors import BadRequest, Internal, MethodNotAllowed, NotFound, TollwayError, Unauthenticated
 from tollway.core.ids import ChannelId
 from tollway.core.model import Channel
-from tollway.gateway.admin import envelope, lists, organisations, prices, routes, usage
+from tollway.gateway.admin import envelope, groups, lists, organisations, prices, routes, usage
 from tollway.gateway.admin.platform import Platform
 from tollway.gateway.admin.usage_me import UsageMe
 from tollway.gateway.admin.users import Users
@@ -28,6 +28,7 @@ from tollway.gateway.billing.vouchers import Vouchers
 from tollway.gateway.cards.shelf import Shelf
 from tollway.gateway.cards.updates import PriceUpdates
 from tollway.gateway.catalog import Catalog
+from tollway.gateway.channels.groups import GroupBook
 from tollway.gateway.ledger import routes as ledger_routes
 from tollway.gateway.ledger.ledger import Ledger
 from tollway.gateway.limits.rate import RateLimiter
@@ -85,6 +86,7 @@ def control_app(rooms: Rooms) -> FastAPI:
         usage.mine(rooms.users, usage_me, rooms.database, rooms.ledger),
         usage.admin(Platform(rooms.database, rooms.ledger, rooms.clock, rooms.catalog)),
         prices.routes(shelf, updates),
+        groups.routes(GroupBook(database, clock)),
         routes.admin(rooms.users, rooms.subscriptions, ledger, spent),
         routes.channels(rooms.channels, rooms.rests_until, rooms.clock),
     ):

@@ -41,6 +41,8 @@ class NewUserBody(BaseModel):
     organisation: str | None = Field(default=None, max_length=200)
     strict: bool = False
     """Every call of his holds its worst case."""
+    group: str | None = Field(default=None, min_length=1, max_length=64)
+    """Left out: `default`."""
     budget: BudgetJson = None
 
 
@@ -52,6 +54,7 @@ class UserChangeBody(BaseModel):
     """A downgrade does not wait for the end of the cycle."""
     organisation: str | None = Field(default=None, max_length=200)
     strict: bool | None = None
+    group: str | None = Field(default=None, min_length=1, max_length=64)
     budget: BudgetJson = None
 
 
@@ -98,7 +101,7 @@ def admin(users: Users, subscriptions: Subscriptions, ledger: Ledger, spent: Spe
         amount = amount_of(body.credits)
         if amount < 0:
             raise BadRequest("credits must not be negative", field="credits")
-        wanted = UserChange(read_budgets(body.budget), body.strict, body.organisation or "")
+        wanted = UserChange(read_budgets(body.budget), body.strict, body.organisation or "", body.group)
         user, key = await users.create(body.email, admin=body.admin, plan=body.plan, wanted=wanted)
         if amount:
             await ledger.grant(user.id, amount, "promo", caller.user, "first credit")
@@ -122,6 +125,7 @@ def admin(users: Users, subscriptions: Subscriptions, ledger: Ledger, spent: Spe
             read_budgets(body.budget) if "budget" in stated else None,
             body.strict,
             body.organisation or "" if "organisation" in stated else None,
+            body.group,
         )
         if wanted != UserChange():
             found = await users.change(found.id, wanted)

@@ -16,7 +16,7 @@ def show_user(user: User) -> Shown:
     shown = {"id": user.id, "email": user.email, "plan": user.plan, "admin": user.admin}
     if user.next_plan is not None:
         shown |= {"next_plan": user.next_plan, "next_plan_at": iso(user.next_plan_at_s)}
-    shown |= {"organisation_id": user.organisation, "strict": user.strict}
+    shown |= {"group": user.group, "organisation_id": user.organisation, "strict": user.strict}
     shown["budgets"] = [show_budget(budget) for budget in user.budgets]
     return shown | {"created_at": iso(user.created_at_s)}
 

@@ -17,6 +17,7 @@ from tollway.gateway.auth.store import User
 from tollway.gateway.billing.plans import NONE, Plans
 from tollway.gateway.billing.subscriptions import Subscriptions
 from tollway.gateway.billing.terms import Terms
+from tollway.gateway.channels.groups import check_user_group
 from tollway.ports import Clock, Database, Transaction
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
@@ -36,6 +37,7 @@ class UserChange(msgspec.Struct, frozen=True):
     strict: bool | None = None
     organisation: str | None = None
     """An organisation's id or name; empty: none."""
+    group: str | None = None
 
 
 AS_USUAL = UserChange()
@@ -151,6 +153,7 @@ def _changed(tx: Transaction, user: User, wanted: UserChange) -> User:
         budgets=user.budgets if wanted.budgets is None else check_budgets(wanted.budgets),
         strict=user.strict if wanted.strict is None else wanted.strict,
         organisation=organisation,
+        group=user.group if wanted.group is None else check_user_group(tx, wanted.group),
     )
 
 

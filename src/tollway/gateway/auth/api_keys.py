@@ -2,18 +2,20 @@
 
 import base64
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from tollway.core.caller import Budget, KeyLimits, Scope
 from tollway.core.errors import BadRequest, NotFound, RateLimited
+from tollway.core.groups import DEFAULT
 from tollway.core.ids import KeyId, UserId
 from tollway.gateway.auth import store
 from tollway.gateway.auth.budgets import check_budgets
 from tollway.gateway.auth.credential import digest_of
 from tollway.gateway.auth.store import KeyRecord
+from tollway.gateway.channels.groups import check_key_group, first_key_group
 from tollway.ports import Clock, Database, Transaction
 
 PREFIX = "inf_"
@@ -53,6 +55,11 @@ class KeyChange(msgspec.Struct, frozen=True):
     """The fields of `KeyLimits` that change; None in one takes the limit away."""
     budgets: tuple[Budget, ...] | None = None
     """Replaces all budgets."""
+    group: str | None = None
+    """Empty: its owner's; `auto`: the automatic groups in turn."""
+
+
+AS_IT_IS = KeyChange()
 
 
 class NewKey(msgspec.Struct, frozen=True):
@@ -82,23 +89,25 @@ class ApiKeys:
         *,
         scope: Scope = Scope.CALL,
         lifetime_days: float | None = None,
-        budgets: Sequence[Budget] = (),
+        wanted: KeyChange = AS_IT_IS,
     ) -> NewKey:
-        """A new key of `user`. Raises NotFound without such a user, KeyLimit, BadRequest naming a bad field."""
+        """A new key of `user`, with the budgets and group that are `wanted`.
+
+        Raises NotFound without such a user, KeyLimit, BadRequest naming a bad field.
+        """
         new = self.mint(user, name, check_limits(limits), scope=scope, lifetime_days=lifetime_days)
-        if budgets:
-            new = NewKey(msgspec.structs.replace(new.record, budgets=check_budgets(budgets)), new.api_key)
+        if wanted.budgets:
+            new = NewKey(msgspec.structs.replace(new.record, budgets=check_budgets(wanted.budgets)), new.api_key)
         most = self._rules.most_active
 
-        def keep(tx: Transaction) -> None:
+        def keep(tx: Transaction) -> NewKey:
             if not store.lock_user(tx, user):
                 raise NotFound(f"no user {user}")
             if most is not None and store.count_active(tx, user, new.record.created_at_s) >= most:
                 raise KeyLimit(f"{most} active keys is the most one user may have; revoke one first")
-            self.keep(tx, new)
+            return self.keep(tx, new, wanted.group)
 
-        await self._database.write(keep)
-        return new
+        return await self._database.write(keep)
 
     def mint(
         self, user: UserId, name: str, limits: KeyLimits, *, scope: Scope, lifetime_days: float | None = None
@@ -131,12 +140,19 @@ class ApiKeys:
         )
 
     @staticmethod
-    def keep(tx: Transaction, new: NewKey) -> None:
-        """Write a minted key within a transaction of the caller's."""
+    def keep(tx: Transaction, new: NewKey, group: str | None = None) -> NewKey:
+        """Write a minted key within a transaction of the caller's; None: in the group that new keys begin in.
+
+        Raises BadRequest for a group that its owner may not use.
+        """
         digest = digest_of(new.api_key.encode())
         if digest is None:
             raise ValueError("a minted key must have the form of a key")
-        store.add_key(tx, new.record, digest)
+        owner = store.find_user(tx, new.record.user)
+        wanted = first_key_group(tx) if group is None else group
+        kept = msgspec.structs.replace(new.record, group=check_key_group(tx, wanted, owner.group if owner else DEFAULT))
+        store.add_key(tx, kept, digest)
+        return NewKey(kept, new.api_key)
 
     async def of(self, user: UserId | None) -> list[KeyRecord]:
         """The keys of `user`, or of everybody, newest first, revoked ones among them."""
@@ -155,7 +171,7 @@ class ApiKeys:
             if old is None or old.revoked_at_s is not None or user not in (None, old.user):
                 raise NotFound(f"no API key {key[:100]!r}")
             store.lock_user(tx, old.user)
-            new = _changed(store.get_key(tx, key) or old, wanted)
+            new = _changed(tx, store.get_key(tx, key) or old, wanted)
             store.change_key(tx, new)
             tx.announce()
             return new
@@ -177,13 +193,18 @@ class ApiKeys:
             raise NotFound(f"no API key {key[:100]!r}")
 
 
-def _changed(key: KeyRecord, wanted: KeyChange) -> KeyRecord:
+def _changed(tx: Transaction, key: KeyRecord, wanted: KeyChange) -> KeyRecord:
     limits = check_limits(msgspec.structs.replace(key.limits, **(wanted.limits or {})))
+    group = key.group
+    if wanted.group is not None:
+        owner = store.find_user(tx, key.user)
+        group = check_key_group(tx, wanted.group, owner.group if owner else DEFAULT)
     return msgspec.structs.replace(
         key,
         name=key.name if wanted.name is None else check_name(wanted.name),
         limits=limits,
         budgets=key.budgets if wanted.budgets is None else check_budgets(wanted.budgets),
+        group=group,
     )
 
 

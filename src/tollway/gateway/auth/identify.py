@@ -128,7 +128,10 @@ class KeyRing:
             self._stale_at_s = min(self._stale_at_s, owner.next_plan_at_s)
         scope = Scope.ADMIN if key.scope is Scope.ADMIN and owner.admin else Scope.CALL
         rules = self._plans(owner.plan)
-        return Caller(key.user, key.id, scope, key.limits, key.expires_at_s, _payer(found), rules)
+        payer = _payer(found)
+        return Caller(
+            key.user, key.id, scope, key.limits, key.expires_at_s, payer, rules, owner.group, key.group
+        )  # fmt: skip
 
 
 def _payer(found: store.Found) -> Payer:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, StrictInt, WithJsonSchema
+from pydantic import BaseModel, Field, StrictInt, WithJsonSchema
 
 from tollway.core.caller import Budget, Caller, KeyLimits, Scope
 from tollway.core.errors import Forbidden
@@ -57,6 +57,10 @@ BudgetJson = Annotated[
 """One budget, or one for each period; `read_budgets` checks it."""
 
 
+_Group = Annotated[str | None, Field(max_length=64)]
+"""Empty: the owner's own; `auto`: the automatic groups in turn."""
+
+
 class NewKeyBody(BaseModel):
     """What the maker of a key may say about it."""
 
@@ -66,6 +70,7 @@ class NewKeyBody(BaseModel):
     models: _Models = None
     expires_in_days: _Days = None
     budget: BudgetJson = None
+    group: _Group = None
 
 
 class KeyChangeBody(BaseModel):
@@ -76,6 +81,7 @@ class KeyChangeBody(BaseModel):
     parallel_calls: _Parallel = None
     models: _Models = None
     budget: BudgetJson = None
+    group: _Group = None
 
 
 def routes(keys: ApiKeys, clock: Clock, spent: Spent) -> APIRouter:
@@ -93,11 +99,10 @@ def routes(keys: ApiKeys, clock: Clock, spent: Spent) -> APIRouter:
         asked = body or NewKeyBody()
         models = None if asked.models is None else tuple(asked.models)
         limits = KeyLimits(asked.requests_per_minute, asked.parallel_calls, models)
-        budgets = read_budgets(asked.budget)
-        days = asked.expires_in_days
-        new = await keys.create(caller.user, asked.name, limits, budgets=budgets, lifetime_days=days)
+        wish = KeyChange(budgets=read_budgets(asked.budget), group=asked.group)
+        new = await keys.create(caller.user, asked.name, limits, wanted=wish, lifetime_days=asked.expires_in_days)
         told = show_key(new.record, clock.now_s())
-        wanted = ("key_id", "name", "prefix", "created_at", "expires_at", "limits", "budgets")
+        wanted = ("key_id", "name", "prefix", "created_at", "expires_at", "limits", "budgets", "group")
         return {"api_key": new.api_key} | {name: told[name] for name in wanted}
 
     @router.get("/api-keys")
@@ -114,7 +119,9 @@ def routes(keys: ApiKeys, clock: Clock, spent: Spent) -> APIRouter:
         limits = {name: getattr(body, name) for name in KeyLimits.__struct_fields__ if name in stated}
         if limits.get("models") is not None:
             limits["models"] = tuple(limits["models"])
-        wanted = KeyChange(body.name, limits or None, read_budgets(body.budget) if "budget" in stated else None)
+        budgets = read_budgets(body.budget) if "budget" in stated else None
+        group = body.group or "" if "group" in stated else None
+        wanted = KeyChange(body.name, limits or None, budgets, group)
         owner = None if caller.scope is Scope.ADMIN else caller.user
         return (await shown([await keys.change(key_id, owner, wanted)]))[0]
 

@@ -17,6 +17,7 @@ def show_key(key: KeyRecord, now_s: float) -> dict[str, Any]:
         "prefix": key.prefix,
         "scope": key.scope.value,
         "status": key.status(now_s),
+        "group": key.group,
         "limits": limits,
         "budgets": [show_budget(budget) for budget in key.budgets],
         "created_at": iso(key.created_at_s),

@@ -5,15 +5,17 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tollway.core.caller import Budget, KeyLimits, Scope
+from tollway.core.groups import DEFAULT
 from tollway.core.ids import KeyId, UserId
 from tollway.ports import Row, Transaction
 
 _KEY = (
-    "k.id, k.user_id, k.name, k.prefix, k.scope, k.limits, k.budgets,"
+    "k.id, k.user_id, k.name, k.prefix, k.scope, k.limits, k.budgets, k.group_name,"
     " k.created_at, k.expires_at, k.revoked_at, k.last_used_at"
 )
 _USER = (
-    "u.id, u.email, u.plan, u.admin, u.created_at, u.budgets, u.strict, u.organisation_id, u.next_plan, u.next_plan_at"
+    "u.id, u.email, u.plan, u.admin, u.created_at, u.budgets, u.strict, u.group_name, u.organisation_id,"
+    " u.next_plan, u.next_plan_at"
 )
 _ORGANISATION = "o.id, o.name, o.budgets, o.created_at"
 
@@ -35,6 +37,7 @@ class User(msgspec.Struct, frozen=True):
     budgets: Budgets = ()
     strict: bool = False
     """Every call of his holds its worst case."""
+    group: str = DEFAULT
     organisation: str | None = None
     next_plan: str | None = None
     """The plan he will have from `next_plan_at_s` on."""
@@ -75,6 +78,8 @@ class KeyRecord(msgspec.Struct, frozen=True):
     limits: KeyLimits
     created_at_s: float
     budgets: Budgets = ()
+    group: str = ""
+    """Empty: its owner's; `auto`: the automatic groups in turn."""
     expires_at_s: float | None = None
     revoked_at_s: float | None = None
     last_used_at_s: float | None = None
@@ -87,13 +92,13 @@ class KeyRecord(msgspec.Struct, frozen=True):
 
 
 def _user(row: Row) -> User:
-    name, email, plan, admin, created_at, budgets, strict, *rest = row
-    return User(UserId(name), email, plan, bool(admin), created_at, _read_budgets(budgets), bool(strict), *rest)
+    name, email, plan, admin, created_at, budgets, strict, group, *rest = row
+    return User(UserId(name), email, plan, bool(admin), created_at, _read_budgets(budgets), bool(strict), group, *rest)
 
 
 def _key(row: Row) -> KeyRecord:
-    name, user, label, prefix, scope, limits, budgets, created_at, *times = row
-    bounds = _read_limits(limits or "{}"), created_at, _read_budgets(budgets)
+    name, user, label, prefix, scope, limits, budgets, group, created_at, *times = row
+    bounds = _read_limits(limits or "{}"), created_at, _read_budgets(budgets), group
     return KeyRecord(KeyId(name), UserId(user), label, prefix, Scope(scope), *bounds, *times)
 
 
@@ -105,9 +110,10 @@ def _organisation(row: Row) -> Organisation:
 def add_user(tx: Transaction, user: User) -> bool:
     """Keep a new user; False when the e-mail address is taken."""
     values: dict[str, Any] = {"id": user.id, "email": user.email, "plan": user.plan, "admin": int(user.admin)}
-    sql = """INSERT INTO users (id, email, plan, admin, created_at) VALUES (:id, :email, :plan, :admin, :created_at)
+    sql = """INSERT INTO users (id, email, plan, admin, created_at, group_name)
+             VALUES (:id, :email, :plan, :admin, :created_at, :group_name)
              ON CONFLICT (email) DO NOTHING RETURNING id"""
-    return bool(tx.run(sql, **values, created_at=user.created_at_s))
+    return bool(tx.run(sql, **values, created_at=user.created_at_s, group_name=user.group))
 
 
 def find_user(tx: Transaction, who: str) -> User | None:
@@ -125,15 +131,16 @@ def list_users(tx: Transaction, limit: int, after: str, organisation: str | None
 
 
 def change_user(tx: Transaction, user: User) -> None:
-    """Write what may change of a user: plan, budgets, strictness and organisation."""
+    """Write what may change of a user: plan, budgets, strictness, group and organisation."""
     sql = """UPDATE users SET plan = :plan, budgets = :budgets, strict = :strict, organisation_id = :organisation,
-             next_plan = :next_plan, next_plan_at = :next_plan_at WHERE id = :id"""
+             group_name = :group_name, next_plan = :next_plan, next_plan_at = :next_plan_at WHERE id = :id"""
     tx.run(
         sql,
         id=user.id,
         plan=user.plan,
         budgets=_write_json(user.budgets).decode(),
         strict=int(user.strict),
+        group_name=user.group,
         organisation=user.organisation,
         next_plan=user.next_plan,
         next_plan_at=user.next_plan_at_s,
@@ -142,8 +149,9 @@ def change_user(tx: Transaction, user: User) -> None:
 
 def add_key(tx: Transaction, key: KeyRecord, digest: str) -> None:
     """Keep a new key by its digest."""
-    sql = """INSERT INTO api_keys (id, user_id, name, hash, prefix, scope, limits, budgets, created_at, expires_at)
-             VALUES (:id, :user_id, :name, :hash, :prefix, :scope, :limits, :budgets, :created_at, :expires_at)"""
+    sql = """INSERT INTO api_keys (id, user_id, name, hash, prefix, scope, limits, budgets, group_name, created_at,
+             expires_at) VALUES (:id, :user_id, :name, :hash, :prefix, :scope, :limits, :budgets, :group_name,
+             :created_at, :expires_at)"""
     tx.run(
         sql,
         id=key.id,
@@ -154,19 +162,23 @@ def add_key(tx: Transaction, key: KeyRecord, digest: str) -> None:
         scope=key.scope.value,
         limits=_write_json(key.limits).decode(),
         budgets=_write_json(key.budgets).decode(),
+        group_name=key.group,
         created_at=key.created_at_s,
         expires_at=key.expires_at_s,
     )
 
 
 def change_key(tx: Transaction, key: KeyRecord) -> None:
-    """Write what may change of a key: name, limits and budgets."""
+    """Write what may change of a key: name, limits, budgets and group."""
+    sql = """UPDATE api_keys SET name = :name, limits = :limits, budgets = :budgets, group_name = :group_name
+             WHERE id = :id"""
     tx.run(
-        "UPDATE api_keys SET name = :name, limits = :limits, budgets = :budgets WHERE id = :id",
+        sql,
         id=key.id,
         name=key.name,
         limits=_write_json(key.limits).decode(),
         budgets=_write_json(key.budgets).decode(),
+        group_name=key.group,
     )
 
 
@@ -177,7 +189,7 @@ def find_key(tx: Transaction, digest: str) -> Found | None:
     rows = tx.run(sql, hash=digest)
     if not rows:
         return None
-    key, user, organisation = rows[0][:11], rows[0][11:21], rows[0][21:]
+    key, user, organisation = rows[0][:12], rows[0][12:23], rows[0][23:]
     return Found(_key(key), _user(user), None if organisation[0] is None else _organisation(organisation))
 
 

@@ -1,0 +1,1 @@
+"""Channels kept in the database, their keys sealed, and the groups that users and channels are in."""
