@@ -14,9 +14,9 @@ from tollway.backends.sql import migrations
 from tollway.core.errors import Unavailable
 
 TABLES = {
-    "accounts", "alembic_version", "allowances", "api_keys", "channels", "closed_months", "counters", "entries", "leases",
-    "listed_prices", "locks", "meta", "months", "organisations", "postings", "price_cards", "price_updates", "purses",
-    "redemptions", "referrals", "referrers", "refunds", "stored_settings", "usage_daily", "users", "vouchers",
+    "accounts", "alembic_version", "allowances", "api_keys", "channels", "closed_months", "counters", "entries",
+    "leases", "listed_prices", "locks", "meta", "months", "organisations", "postings", "price_cards", "price_updates",
+    "purses", "redemptions", "referrals", "referrers", "refunds", "stored_settings", "usage_daily", "users", "vouchers",
 }  # fmt: skip
 
 
