@@ -46,6 +46,8 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The most one input token can cost, whatever its class."""
     dearest_out: int
     dearest_tool: int
+    told: tuple[str, str, str]
+    """US dollars per million tokens of input, cached input and output, as receipts say it."""
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -96,6 +98,12 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return self.rates if limit is None or input_tokens <= limit else self.long_rates
 
 
+def plain_digits(dollars: Decimal | None) -> str:
+    """Plain digits without trailing zeros: `0.5`, `3`, `100`."""
+    text = f"{dollars or Decimal(0):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def _growth(base: Decimal, long: Decimal | None) -> Fraction:
     return Fraction(1) if long is None or not base else Fraction(long) / Fraction(base)
 
@@ -112,6 +120,10 @@ def _rates(price: Price, input_growth: Fraction, output_growth: Fraction) -> Rat
     tools = {name: Fraction(dollars) * NANO_PER_USD for name, dollars in price.per_tool_call.items()}
     scale = lcm(*(value.denominator for value in (*exact.values(), *tools.values())))
     units = {name: int(value * scale) for name, value in exact.items()}
+
+    def per_million(each: int) -> str:
+        return plain_digits(Decimal(each) / scale / 1000)
+
     tool_units = {name: int(value * scale) for name, value in tools.items()}
     factor = Fraction(MARGIN) * (Fraction(IMAGE_FACTOR) if price.image_model else 1)
     return Rates(
@@ -123,6 +135,7 @@ def _rates(price: Price, input_growth: Fraction, output_growth: Fraction) -> Rat
         dearest_in=max(units[name] for name in _INPUTS),
         dearest_out=max(units[name] for name in _OUTPUTS),
         dearest_tool=max(tool_units.values(), default=0),
+        told=(per_million(units["input"]), per_million(units["cache_read"]), per_million(units["output"])),
     )
 
 

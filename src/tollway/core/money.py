@@ -26,6 +26,11 @@ def round_up_ratio(numerator: int, denominator: int) -> NanoUsd:
     return NanoUsd(-(-numerator // denominator))
 
 
+def told(amount: int) -> bytes:
+    """Nano-dollars, 0 or more, as the credits of a header line: exact, six digits behind the point."""
+    return b"%d.%06d" % divmod(amount, NANO_PER_CREDIT)
+
+
 def credits_of(amount: int) -> float:
     """Nano-dollars as the fractional credits that clients see."""
     return amount / NANO_PER_CREDIT

@@ -25,7 +25,7 @@ class Reason(enum.Enum):
     """The process died holding it: free."""
 
 
-class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
+class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One channel tried."""
 
     channel: ChannelId
@@ -42,7 +42,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     """Milliseconds from this attempt's start to its first byte; 0 when none came."""
 
 
-class PriceLine(msgspec.Struct, frozen=True):
+class PriceLine(msgspec.Struct, frozen=True, gc=False):
     """One class of tokens (or pictures, or tool calls) on the bill."""
 
     what: str

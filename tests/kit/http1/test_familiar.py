@@ -66,7 +66,7 @@ async def test_the_third_request_with_the_same_head_is_not_parsed() -> None:
         asked = reader.again(read)
         if asked is None:
             reader.feed(read)
-            asked = reader.ready.popleft()
+            asked = reader.ready.pop(0)
         assert asked.request.body == body
         assert asked.request.headers[b"content-length"] == b"%d" % len(body)
     assert reader.again(SEED) is not None

@@ -28,7 +28,7 @@ SPARES = 2
 HEAD = struct.Struct("<8sQ")
 FRAME = struct.Struct("<II")
 MAGIC = b"tollway1"
-_frame = FRAME.pack
+_frame = FRAME.pack_into
 
 
 class Held(msgspec.Struct, frozen=True, tag="h", array_like=True, gc=False):
@@ -140,7 +140,8 @@ class Segment:
         end = at + 8 + size
         if end > self.size:
             return False
-        self._map[at:end] = _frame(size, crc32(payload, self.seed)) + payload
+        _frame(self._map, at, size, crc32(payload, self.seed))
+        self._map[at + 8 : end] = payload
         self.at = end
         return True
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
-from tollway.core.model import Price, Rates
+from tollway.core.model import Price, Rates, plain_digits
 from tollway.core.money import NanoUsd, round_up_ratio
 from tollway.core.receipt import PriceLine
 from tollway.core.usage import Usage
@@ -135,29 +135,23 @@ def _lines(usage: Usage, price: Price) -> tuple[PriceLine, ...]:
         if count and not (what == "image_out" and by_picture)
     ]
     if by_picture:
-        lines.append(PriceLine("images", usage.images, _decimal(price.per_image)))
+        lines.append(PriceLine("images", usage.images, plain_digits(price.per_image)))
     for name, count in usage.tool_calls:
         if count > 0:
-            lines.append(PriceLine(f"tool:{name}", count, _decimal(price.per_tool_call.get(name))))
+            lines.append(PriceLine(f"tool:{name}", count, plain_digits(price.per_tool_call.get(name))))
     return tuple(lines)
 
 
 def _plain_lines(usage: Usage, rates: Rates) -> tuple[PriceLine, ...]:
-    classes = (
-        ("input", usage.input_total - usage.cache_read, rates.input),
-        ("cache_read", usage.cache_read, rates.cache_read),
-        ("output", usage.output_total, rates.output),
-    )
-    return tuple([PriceLine(what, count, _per_million(rate, rates.scale)) for what, count, rate in classes if count])
+    per_input, per_read, per_output = rates.told
+    read, fresh, said = usage.cache_read, usage.input_total - usage.cache_read, usage.output_total
+    if fresh and said and not read:  # nearly always
+        return PriceLine("input", fresh, per_input), PriceLine("output", said, per_output)
+    classes = (("input", fresh, per_input), ("cache_read", read, per_read), ("output", said, per_output))
+    return tuple([PriceLine(*line) for line in classes if line[1]])
 
 
 @lru_cache(4096)
 def _per_million(units: int, scale: int) -> str:
     """Units per token as US dollars per million: one unit is 1/`scale` nano-dollar."""
-    return _decimal(Decimal(units) / scale / 1000)
-
-
-def _decimal(dollars: Decimal | None) -> str:
-    """Plain digits without trailing zeros: `0.5`, `3`, `100`."""
-    text = f"{dollars or Decimal(0):f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return plain_digits(Decimal(units) / scale / 1000)

@@ -17,7 +17,7 @@ MOST_KEPT = 8192
 _FORGET_AT = 256
 """Answers after which the older half of what was learned fades."""
 _ONE_IN = 8
-"""Of a key's many answers so many count as everybody's: enough, and its habits do not drown those of others."""
+"""Of a key's many answers one in so many is learnt from: enough, and its habits do not drown those of others."""
 _STEPS = 4
 """Buckets between two powers of two: an edge is at most a quarter above what it holds."""
 
@@ -25,12 +25,15 @@ _STEPS = 4
 class _Seen:
     """Answers counted by size, in buckets that grow; `p95` is the upper edge of the bucket it falls into."""
 
-    __slots__ = ("_buckets", "_sum", "count", "p95")
+    __slots__ = ("_buckets", "_sum", "count", "p95", "told")
 
     def __init__(self) -> None:
         self._buckets: dict[int, int] = {}
         self._sum = 0
         self.count = 0
+        """Answers learnt from."""
+        self.told = 0
+        """Answers there were."""
         self.p95 = 0
 
     def add(self, tokens: int) -> None:
@@ -62,11 +65,17 @@ class UsualOutput:
 
     def learn(self, model: ModelId, key: KeyId, tokens: int) -> None:
         """An answer ended by itself, having been billed for so many output tokens, reasoning included."""
-        if tokens > 0:
-            seen = _of(self._by_key, (model, key))
-            seen.add(tokens)
-            if seen.count <= _FORGET_AT or not seen.count % _ONE_IN:
-                _of(self._by_model, model).add(tokens)
+        if tokens <= 0:
+            return
+        seen = self._by_key.get((model, key))
+        if seen is not None and seen.told >= _FORGET_AT:
+            seen.told += 1
+            if seen.told % _ONE_IN:
+                return
+        seen = _of(self._by_key, (model, key))
+        seen.told += 1
+        seen.add(tokens)
+        _of(self._by_model, model).add(tokens)
 
     def tokens(self, model: ModelId, key: KeyId, limit: int) -> int:
         """Output tokens that 19 of 20 answers stay within: of this key, else of everybody, else a first guess.

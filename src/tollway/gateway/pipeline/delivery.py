@@ -7,7 +7,7 @@ import msgspec
 
 from tollway.core.chat import Reasoning, ToolCall
 from tollway.core.errors import Fault
-from tollway.core.money import credits_of
+from tollway.core.money import credits_of, told
 from tollway.core.receipt import Attempt, Reason
 from tollway.gateway.dialect import Voice
 from tollway.gateway.ledger.hold import Ledger
@@ -17,8 +17,9 @@ from tollway.gateway.pipeline.call import Call
 from tollway.gateway.pipeline.head import JSON, Lines, head_lines, listed
 from tollway.gateway.pipeline.heart import Heart
 from tollway.gateway.pipeline.prepare import Prepared
+from tollway.gateway.pipeline.said import NOTHING_SAID
 from tollway.gateway.pipeline.seals import Seals
-from tollway.gateway.pipeline.settle import NOTHING_SAID, Said, Settlement
+from tollway.gateway.pipeline.settle import Settlement
 from tollway.gateway.pipeline.weigh import Weighed, input_estimate
 from tollway.gateway.pipeline.whole import WholeReply
 from tollway.gateway.routing.plan import Candidate, Plan
@@ -128,21 +129,23 @@ class Delivery:
         settlement = self.settlement
         settlement.dropped = listed(prepared.dropped)
         self.tried(reply.candidate, 200, started_s)
-        said = Said(reply.usage, not reply.empty, reply.tally, reply.images, at_limit=reply.at_limit)
         voice = None if prepared.passthrough else self.voice(reply.candidate, prepared)
-        settlement.close(Reason.COMPLETED, reply.candidate, said, self.now_s())
-        if reply.answer is not None and reply.usage is None:  # the caller is told what he is charged for
-            reply.answer = msgspec.structs.replace(reply.answer, usage=settlement.usage)
-        body = reply.data if voice is None else reply.body(self.call, voice)
-        if reply.answer is not None:
-            self.keep_seals(*reply.thoughts_and_tools())
-        told: Lines = ((b"x-tollway-cost", b"%.6f" % credits_of(settlement.charge)),)
+        settlement.close(Reason.COMPLETED, reply.candidate, reply.said, self.now_s())
+        body = reply.data if voice is None else self._translated(reply, voice)
+        kind: Lines = (*JSON, (b"x-tollway-cost", told(settlement.charge)))
         if settlement.stop:
-            told += ((b"x-tollway-stop", settlement.stop.encode()),)
+            kind += ((b"x-tollway-stop", settlement.stop.encode()),)
         if self.ledger.sync:
             await self.ledger.written(self.call.id)
         self.committed = True
-        self.sink.whole(200, self.head(reply.candidate, JSON + told), body)
+        self.sink.whole(200, self.head(reply.candidate, kind), body)
+
+    def _translated(self, reply: WholeReply, voice: Voice) -> bytes:
+        if reply.answer is not None and reply.said.usage is None:  # the caller is told what he is charged for
+            reply.answer = msgspec.structs.replace(reply.answer, usage=self.settlement.usage)
+        body = reply.body(self.call, voice)
+        self.keep_seals(*reply.thoughts_and_tools())
+        return body
 
     # -- endings without an answer -----------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from tollway.core.money import credits_of
+from tollway.core.money import told
 from tollway.gateway.pipeline.call import Call
 from tollway.gateway.routing.plan import Candidate
 
@@ -23,16 +23,15 @@ def stream_type(call: Call) -> Lines:
 def head_lines(call: Call, candidate: Candidate, kind: Lines, dropped: tuple[str, ...], held: int, left: int) -> Lines:
     """Response headers; `kind` says what the body is, `held` and `left` are nano-dollars."""
     name = call.id.encode()
-    ids: Lines = ((b"x-request-id", name),)
-    if call.dialect.family == "anthropic":
-        ids += ((b"request-id", name),)  # where the vendor's SDK looks for it
     lines = (
         *kind,
-        *ids,
+        (b"x-request-id", name),
         *candidate.said_by,
-        (b"x-tollway-hold", b"%.6f" % credits_of(held)),
-        (b"x-tollway-credits-remaining", b"%.6f" % credits_of(left)),
+        (b"x-tollway-hold", told(held)),
+        (b"x-tollway-credits-remaining", told(left)),
     )
+    if call.dialect.family == "anthropic":
+        lines += ((b"request-id", name),)  # where the vendor's SDK looks for it
     return (*lines, (b"x-tollway-dropped", ", ".join(dropped).encode())) if dropped else lines
 
 

@@ -91,7 +91,7 @@ class StreamReply:
         self._hide_usage = call.dialect.hides_usage and not call.envelope.include_usage
         self._begun: Started | None = None
         self._counted = False
-        self._ended: set[int] = set()
+        self._ended: tuple[int, ...] = ()
         """Alternative answers that told their end."""
         self._later: list[Frame] = []
         """What came while the gate was shut."""
@@ -283,7 +283,7 @@ class StreamReply:
             self.spoken = True
         elif isinstance(event, Finished):
             self.finish = event.reason
-            self._ended.add(event.choice)
+            self._ended += (event.choice,)
         elif isinstance(event, Terminal):
             self.terminal = event
             if self.on_terminal is not None:

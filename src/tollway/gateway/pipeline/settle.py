@@ -1,34 +1,18 @@
 """Closes the books on one call: usage, cost, receipt; exactly once, however the call ended."""
 
-import msgspec
-
 from tollway.core.money import NanoUsd
 from tollway.core.receipt import Attempt, Reason, Receipt
 from tollway.core.usage import Usage, UsageSource
 from tollway.gateway.metering.cost import Bill, cost
 from tollway.gateway.metering.learned import UsualOutput
-from tollway.gateway.metering.tokens import TOKENS_PER_PICTURE, TextTally
+from tollway.gateway.metering.tokens import TOKENS_PER_PICTURE
 from tollway.gateway.pipeline.call import Call
+from tollway.gateway.pipeline.said import Said
 from tollway.gateway.pipeline.weigh import Weighed, input_estimate
 from tollway.gateway.routing.plan import Candidate
 
 CREDITS_EXHAUSTED = "credits_exhausted"
-
-
-class Said(msgspec.Struct, frozen=True):
-    """What an answer said, as the books see it."""
-
-    usage: Usage | None
-    spoken: bool
-    tally: TextTally
-    images: int = 0
-    counted: bool = True
-    """The provider came to its end: the usage it reported is that of the whole answer."""
-    at_limit: bool = False
-    """The answer ended because it had reached its limit."""
-
-
-NOTHING_SAID = Said(None, False, TextTally())
+FREE = NanoUsd(0)
 
 
 class Settlement:
@@ -44,7 +28,7 @@ class Settlement:
         self.attempts: list[Attempt] = []
         self.dropped: tuple[str, ...] = ()
         self.first_byte_ms = 0
-        self.charge = NanoUsd(0)
+        self.charge = FREE
         self.reason: Reason | None = None
         """Set when the books are closed."""
         self.usage: Usage | None = None
@@ -89,8 +73,9 @@ class Settlement:
         self, candidate: Candidate | None, usage: Usage | None, bill: Bill | None, now_s: float, note: str
     ) -> Receipt:
         call = self._call
-        cost_nano_usd, charge = (bill.provider_nano_usd, bill.charge_nano_usd) if bill is not None else (0, 0)
-        begun, believed = self._weighed.begun, min(charge, self._weighed.believable)
+        cost_nano_usd, charge = (bill.provider_nano_usd, bill.charge_nano_usd) if bill is not None else (FREE, FREE)
+        begun, most, held = self._weighed.begun, self._weighed.believable, self._hold.amount
+        believed, envelope = charge if charge <= most else most, call.envelope
         return Receipt(
             id=call.id,
             user=call.caller.user,
@@ -98,8 +83,8 @@ class Settlement:
             reason=self.reason or Reason.FAILED,
             surface=call.surface,
             model=candidate.model.id if candidate is not None else self._model,
-            asked=call.envelope.model or "",
-            stream=call.envelope.stream,
+            asked=envelope.model or "",
+            stream=envelope.stream,
             started_at_s=call.arrived_s,
             duration_ms=round((now_s - call.started_s) * 1000),
             first_byte_ms=self.first_byte_ms,
@@ -107,12 +92,12 @@ class Settlement:
             usage=usage,
             lines=bill.lines if bill is not None else (),
             price_version=bill.price.version if bill is not None else "",
-            hold_nano_usd=self._hold.amount,
-            hold_begun_nano_usd=begun if begun != self._hold.amount else NanoUsd(0),
+            hold_nano_usd=held,
+            hold_begun_nano_usd=begun if begun != held else FREE,
             extensions=self.extensions,
-            provider_cost_nano_usd=NanoUsd(cost_nano_usd),
-            charge_nano_usd=NanoUsd(believed),
-            overrun_nano_usd=NanoUsd(charge - believed),
+            provider_cost_nano_usd=cost_nano_usd,
+            charge_nano_usd=believed,
+            overrun_nano_usd=NanoUsd(charge - most) if charge > most else FREE,
             dropped=self.dropped,
             note=note,
             stop=self.stop,

@@ -9,7 +9,8 @@ from tollway.gateway.pipeline.delivery import Delivery
 from tollway.gateway.pipeline.head import listed, stream_type
 from tollway.gateway.pipeline.prepare import Prepared
 from tollway.gateway.pipeline.reply import Gate, StreamReply
-from tollway.gateway.pipeline.settle import CREDITS_EXHAUSTED, Said
+from tollway.gateway.pipeline.said import Said
+from tollway.gateway.pipeline.settle import CREDITS_EXHAUSTED
 from tollway.gateway.pipeline.tap import Tap
 from tollway.kit.http1.wire import Inbound
 

@@ -6,12 +6,12 @@ from tollway.core.chat import Part, Reasoning, Refusal, Text, ToolCall
 from tollway.core.errors import Fault, Remedy
 from tollway.core.media import Media, MediaKind
 from tollway.core.stream import Answer, Finish
-from tollway.core.usage import Usage
 from tollway.gateway.dialect import Dialect, Glance, Voice
 from tollway.gateway.metering.tokens import TextTally
 from tollway.gateway.pipeline.call import Call
 from tollway.gateway.pipeline.prepare import Prepared
 from tollway.gateway.pipeline.restore import Restore
+from tollway.gateway.pipeline.said import NOT_COUNTED, Said
 from tollway.gateway.routing.plan import Candidate
 
 _AT_LIMIT = frozenset({"length", "max_tokens", "MAX_TOKENS"})
@@ -24,12 +24,7 @@ class WholeReply(msgspec.Struct):
     candidate: Candidate
     data: bytes
     answer: Answer | None
-    usage: Usage | None
-    empty: bool
-    tally: TextTally
-    images: int = 0
-    at_limit: bool = False
-    """It ended because it had reached its limit."""
+    said: Said
 
     def body(self, call: Call, voice: Voice) -> bytes:
         """The caller's bytes."""
@@ -53,7 +48,8 @@ def read_whole(candidate: Candidate, prepared: Prepared, data: bytes) -> WholeRe
             return _counted(candidate, data, answer, answer)
         glance = _glance(dialect, data)
         if glance.usage is not None and glance.usage.believable and not glance.empty:
-            return WholeReply(candidate, data, None, glance.usage, False, TextTally(), 0, glance.finish in _AT_LIMIT)
+            said = Said(glance.usage, True, NOT_COUNTED, 0, True, glance.finish in _AT_LIMIT)
+            return WholeReply(candidate, data, None, said)
         return _counted(candidate, data, dialect.read_reply(data), None)
     except ValueError as error:
         message = f"{candidate.channel.id}: the provider's answer could not be read"
@@ -77,7 +73,7 @@ def _counted(candidate: Candidate, data: bytes, read: Answer, shown: Answer | No
     empty = not any(_says(part) for part in parts)
     at_limit = any(choice.finish is Finish.LENGTH for choice in read.choices)
     usage = read.usage if read.usage is not None and read.usage.believable else None
-    return WholeReply(candidate, data, shown, usage, empty, tally, images, at_limit)
+    return WholeReply(candidate, data, shown, Said(usage, not empty, tally, images, True, at_limit))
 
 
 def _words(part: Part) -> str:

@@ -132,7 +132,7 @@ class Connection:
                 return
         reader.feed(data)
         if not was_busy and reader.ready:
-            self._start(reader.ready.popleft())
+            self._start(reader.ready.pop(0))
         if self._current is not None or reader.ready:
             if was_busy or reader.ready or reader.phase:
                 self._pause_reading()
@@ -259,7 +259,7 @@ class Connection:
         if self._is_deaf or self._current is not None:
             return
         if reader.ready:
-            self._start(reader.ready.popleft())
+            self._start(reader.ready.pop(0))
             return
         if reader.refused is not None:
             self._refuse()
