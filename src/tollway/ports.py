@@ -85,6 +85,28 @@ class KeyValue(Protocol):
         """Let go of every connection."""
 
 
+class Sealer(Protocol):
+    """Turns secrets into text that may be kept where others can read it."""
+
+    async def seal(self, secret: bytes, context: str) -> str:
+        """Text that an Opener of the same keys reads, in the same `context` only: it says what the secret is for.
+
+        Raises Unavailable when the keys cannot be had.
+        """
+
+
+class Opener(Protocol):
+    """Reads what a Sealer of the same keys has sealed."""
+
+    async def open(self, sealed: str, context: str) -> bytes:
+        """The secret. Raises OtherVault when keys that are not here sealed it, BrokenSeal when it was changed or
+        sealed in another context, Unavailable when the keys cannot be had."""
+
+
+class Vault(Sealer, Opener, Protocol):
+    """Both, for whoever may do both."""
+
+
 class Upstream(Protocol):
     """Reaches providers."""
 

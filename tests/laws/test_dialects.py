@@ -6,6 +6,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.laws.corpus import ANSWERS, QUESTIONS, STREAMS, gist_of_answer, gist_of_request, gist_of_stream
 from tests.laws.plugins import DIALECTS, TWO_WAY
@@ -60,8 +61,11 @@ def heard(dialect: Dialect, pieces: list[bytes]) -> list[StreamEvent]:
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_a_question_said_is_the_question_understood(dialect: Dialect, name: str) -> None:
     request = QUESTIONS[name]
-    body = open_body(close_body(dialect.write_request(request, TARGET).body))
+    written = dialect.write_request(request, TARGET)
+    body = open_body(close_body(written.body))
     again = dialect.read_request(body, dialect.envelope(body, PATH), OPAQUE)
+    if "stop" in written.dropped:  # a dialect may lack a word, if it says so
+        request = replace(request, sampling=replace(request.sampling, stop=()))
     assert gist_of_request(again) == gist_of_request(request)
 
 

@@ -15,6 +15,8 @@ TollwayError
 ├── NoChannelAnswered       502/503/429, from the faults it carries
 ├── Draining                503  the gateway is stopping
 ├── Unavailable             503  something we stand on (the database) cannot be reached now
+│   ├── OtherVault          503  a secret was sealed with keys that this host does not have
+│   └── BrokenSeal          503  a sealed secret was changed since
 └── Internal                500
 """
 
@@ -155,6 +157,18 @@ class Unavailable(TollwayError):
     """Something we stand on, such as the database, cannot be reached now; nothing was done."""
 
     status, kind, code = 503, "overloaded", "unavailable"
+
+
+class OtherVault(Unavailable):
+    """A secret was sealed with keys that this host does not have."""
+
+    code = "other_vault"
+
+
+class BrokenSeal(Unavailable):
+    """A sealed secret was changed since, or sealed for something else."""
+
+    code = "broken_seal"
 
 
 class Internal(TollwayError):

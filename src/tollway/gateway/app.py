@@ -41,6 +41,7 @@ from tollway.gateway.pipeline.heart import Heart
 from tollway.gateway.pipeline.relay import Gateway
 from tollway.gateway.pipeline.seals import Seals
 from tollway.gateway.provider import Provider
+from tollway.gateway.routing.health import Health
 from tollway.gateway.routing.router import Router
 from tollway.gateway.surface import Surface
 from tollway.gateway.worker import Worker
@@ -101,7 +102,8 @@ class Hub:
         self.listed = self.catalog = Catalog.load(settings.sheet, local)
         self.prices = PriceBoard(self.database, self.clock)
         self.limits = RateLimiter(self._model)
-        self.router = Router(self.catalog.models, self.channels, self.providers)
+        self.health = Health(settings.health)
+        self.router = Router(self.catalog.models, self.channels, self.providers, self.health)
         self.upstream = _client(settings)
         self.engines = LocalEngines(self.catalog, self.channels, self.providers, self.upstream)
         self.worker = Worker()
@@ -132,7 +134,7 @@ class Hub:
             limits=self.limits,
             router=self.router,
             ledger=self.ledger,
-            dispatcher=Dispatcher(self.router.health, self.upstream, inside, now_s),
+            dispatcher=Dispatcher(self.health, self.upstream, inside, now_s),
             seals=Seals(now_s),
             heart=self.heart,
             usual=UsualOutput(),
@@ -164,7 +166,7 @@ class Hub:
                 catalog=lambda: self.catalog,
                 listed=self.listed,
                 channels=lambda: self.channels,
-                rests_until=self.router.health.rests_until,
+                rests_until=self.health.lane_rests_until,
                 writers={family: dialect.write_error for family, dialect in known_dialects().items()},
             )
         )
@@ -214,7 +216,7 @@ class Hub:
     def _take_stock(self) -> None:
         """New snapshots of catalog and channels replace the old ones; calls in flight keep theirs."""
         self.catalog, self.channels = self.engines.on_sale()
-        self.router = Router(self.catalog.models, self.channels, self.providers, self.router.health)
+        self.router = Router(self.catalog.models, self.channels, self.providers, self.health)
         self.limits.forget_models()
         self.front.gateway = dataclasses.replace(self.front.gateway, catalog=self.catalog, router=self.router)
 

@@ -29,9 +29,14 @@ def remedy_of(status: int, message: str = "", code: str = "") -> Remedy:
         return Remedy.NEXT_CHANNEL
     if status == 404 and model_missing(message, code):
         return Remedy.NEXT_CHANNEL
-    if status == 400 and (_KEY_REFUSED.search(message) or _KEY_REFUSED.search(code)):
-        return Remedy.NEXT_CHANNEL  # Gemini answers 400, not 401, to a bad key
+    if status == 400 and key_refused(message, code):
+        return Remedy.NEXT_CHANNEL
     return Remedy.NONE
+
+
+def key_refused(message: str, code: str = "") -> bool:
+    """Whether an error says that the key is no good: Gemini answers 400, not 401, to a bad key."""
+    return bool(_KEY_REFUSED.search(message) or _KEY_REFUSED.search(code))
 
 
 def model_missing(message: str, code: str = "") -> bool:

@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 
 from tollway.core.finding import Finding, Level
+from tollway.core.health import HealthRules
 from tollway.core.model import Channel
 from tollway.kit.http1.limits import Limits
 from tollway.kit.toml import Sheet, read
 from tollway.settings.channels import Vendor, channels_of
 from tollway.settings.places import FILE, default_data_dir, find_file
-from tollway.settings.sections import Books, Keys, Plans, Retention, Server, Upstream
+from tollway.settings.sections import Books, Keys, Plans, Retention, Server, Upstream, Vault
 from tollway.settings.sources import PREFIX, Sources, section, variable_of
 
 _ELSEWHERE = ("models", "fallbacks", "local")
@@ -25,9 +26,11 @@ _SECTIONS: dict[str, type[Any]] = {
     "limits": Limits,
     "upstream": Upstream,
     "keys": Keys,
+    "health": HealthRules,
     "ledger": Books,
     "plans": Plans,
     "retention": Retention,
+    "vault": Vault,
 }
 _VARIABLES = frozenset(
     variable_of(name, field.name) for name, kind in _SECTIONS.items() for field in msgspec.structs.fields(kind)
@@ -42,9 +45,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """`[limits]`: what one client may ask of the server."""
     upstream: Upstream
     keys: Keys
+    health: HealthRules
+    """`[health]`: when a channel counts as unwell."""
     ledger: Books
     plans: Plans
     retention: Retention
+    vault: Vault
     data_dir: Path
     database_url: str
     channels: tuple[Channel, ...]
@@ -86,9 +92,11 @@ def load(
         limits=section(Limits, "limits", sources),
         upstream=upstream,
         keys=section(Keys, "keys", sources),
+        health=section(HealthRules, "health", sources),
         ledger=section(Books, "ledger", sources),
         plans=section(Plans, "plans", sources),
         retention=section(Retention, "retention", sources),
+        vault=section(Vault, "vault", sources),
         data_dir=Path(server.data_dir).expanduser() if server.data_dir else default_data_dir(environ, here),
         database_url=server.database_url or "sqlite://",
         channels=channels_of(sources, vendors, upstream),
@@ -108,6 +116,9 @@ def _findings(sources: Sources, vendors: Sequence[Vendor]) -> list[Finding]:
             if row.get(name):
                 where = f"{sources.sheet.file}:{sources.sheet.line(('channels', at, name))}: channels[{at}].{name}"
                 found.append(Finding(Level.WARN, "settings", "a key stands in the file", where, f"use {name}_env"))
+    if sources.sheet.values.get("vault", {}).get("key"):
+        where = f"{sources.sheet.file}:{sources.sheet.line(('vault', 'key'))}: vault.key"
+        found.append(Finding(Level.WARN, "settings", "a key stands in the file", where, "use TOLLWAY_VAULT_KEY"))
     for vendor in vendors:
         if vendor.needs_key and sources.variables.get(vendor.base_env) and not sources.variables.get(vendor.key_env):
             problem = f"an address but no key: no channel to {vendor.name}"

@@ -105,6 +105,20 @@ class Plans(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """How old an account may be when it claims a referral code."""
 
 
+class Vault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[vault]`: the keys under which secrets, such as those of stored channels, are kept in the database."""
+
+    key: str = ""
+    """32 bytes in base64, or several of them, newest first, separated by commas: the newest seals, all open. Every host
+    on one database needs the same; empty: the file."""
+    file: str = ""
+    """Empty: `vault.keys` in the data folder, made when it is first needed."""
+
+    def __repr__(self) -> str:
+        """Without the key."""
+        return f"Vault(file={self.file!r})"
+
+
 class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[retention]`: how long what grows is kept."""
 

@@ -12,6 +12,13 @@ from tollway.settings.sections import Plans, Server
 
 T = TypeVar("T", bound=msgspec.Struct)
 PREFIX = "TOLLWAY_"
+OTHER_NAMES = {
+    "TOLLWAY_HEALTH_ALPHA": "ROUTER_HEALTH_EWMA_ALPHA",
+    "TOLLWAY_HEALTH_FAILURE_THRESHOLD": "CIRCUIT_FAILURE_THRESHOLD",
+    "TOLLWAY_HEALTH_MIN_AVAILABILITY": "CIRCUIT_MIN_AVAILABILITY",
+    "TOLLWAY_HEALTH_COOLDOWN_S": "CIRCUIT_COOLDOWN_SECONDS",
+}
+"""Variables that go by a second name, too; our own name is stronger."""
 
 
 class SettingsError(ValueError):
@@ -36,6 +43,9 @@ def section(kind: type[T], name: str, sources: Sources) -> T:
     fields = {field.name: field for field in msgspec.structs.fields(kind)}
     for field in fields.values():
         variable = variable_of(name, field.name)
+        other = OTHER_NAMES.get(variable, "")
+        if other and not sources.variables.get(variable):
+            variable = other
         text = sources.variables.get(variable, "")
         if text:
             stated[field.name] = _from_text(kind, field, text, variable)

@@ -152,8 +152,7 @@ class Counter:
         front = self.hub.front  # nothing is remembered of the examples before, so that each can be told again alone
         front.gateway = dataclasses.replace(front.gateway, seals=Seals(self.hub.clock.monotonic_s))
         self.run(self._ask(request, told, leave, who))
-        for channel in self.hub.channels:
-            self.hub.router.health.answered(channel.id)
+        self.hub.health.forget()
         receipt = self.run(self.hub.ledger.receipt(told.call, user.id)) if told.call else None
         if receipt is not None:
             self.seen[told.call] = receipt

@@ -9,9 +9,9 @@ from tests.laws.plugins import PROVIDERS
 from tollway.core.errors import BadRequest, Fault, Remedy
 from tollway.core.ids import ChannelId, ModelId
 from tollway.core.model import Channel, Model, Price
-from tollway.gateway.pipeline.dispatch import attempts
 from tollway.gateway.pipeline.head import listed
 from tollway.gateway.pipeline.prepare import CannotSay
+from tollway.gateway.pipeline.turns import attempts
 from tollway.gateway.routing.candidate import candidate_of
 from tollway.gateway.routing.plan import Candidate, plan_of
 

@@ -24,7 +24,6 @@ from tests.gateway.pipeline.stage import (
     whole,
 )
 from tests.gateway.pipeline.test_streams import spoken_by_gemini, until
-from tollway.core.ids import ChannelId
 from tollway.core.receipt import Reason
 from tollway.core.usage import UsageSource
 from tollway.kit.http1.wire import UpstreamError
@@ -121,7 +120,7 @@ async def test_retry_after_rests_the_channel_and_is_told_when_all_rest(tmp_path:
 @pytest.mark.parametrize("wait", ["1e9", "-5", "nan", "soon", "0"])
 async def test_an_absurd_retry_after_rests_a_channel_for_an_hour_at_most(stage: Stage, wait: str) -> None:
     await stage.chat(refused(429, retry_after=wait), gemini_whole())
-    until_s = stage.hub.router.health.rests_until(ChannelId("openai"))
+    until_s = stage.hub.health.lane_rests_until("openai")
     assert until_s - stage.hub.clock.monotonic_s() <= 3600
 
 

@@ -6,8 +6,8 @@ from importlib import import_module
 
 import pytest
 
-from tollway.core.errors import Fault, NoChannelAnswered, RateLimited, Remedy
-from tollway.core.ids import ChannelId, ModelId
+from tollway.core.errors import NoChannelAnswered, RateLimited
+from tollway.core.ids import ChannelId, LaneId, ModelId
 from tollway.core.model import Channel, Model, Price
 from tollway.gateway.provider import Disconnect, Provider, at, bearer, same
 from tollway.gateway.routing.router import Router
@@ -84,8 +84,7 @@ def test_a_model_nobody_serves_is_refused_even_when_a_fallback_could() -> None:
 def test_a_limited_channel_rests_as_long_as_it_asked() -> None:
     asked = model("m", {"one": "m-up"})
     router = Router([asked], [channel("first", priority=1), channel("second")], PROVIDERS)
-    limited = Fault("slow down", status=429, remedy=Remedy.NEXT_CHANNEL, retry_after_s=30.0)
-    router.health.failed(ChannelId("first"), limited, 100.0)
+    router.health.of(LaneId("first"), "m").limit(100.0, 30.0)
     assert order(router, asked, now_s=129.0) == ["second"]
     assert order(router, asked, now_s=131.0) == ["first", "second"]
 
@@ -93,8 +92,7 @@ def test_a_limited_channel_rests_as_long_as_it_asked() -> None:
 def test_when_every_channel_rests_the_caller_hears_when_the_first_wakes() -> None:
     asked = model("m", {"one": "m-up"})
     router = Router([asked], [channel("only")], PROVIDERS)
-    limited = Fault("slow down", status=429, remedy=Remedy.NEXT_CHANNEL, retry_after_s=30.0)
-    router.health.failed(ChannelId("only"), limited, 100.0)
+    router.health.of(LaneId("only"), "m").limit(100.0, 30.0)
     with pytest.raises(RateLimited) as refused:
         router.plan(asked, "req_1", 110.0)
     assert refused.value.retry_after_s == 20.0

@@ -210,6 +210,11 @@ class TextTally:
         self._on_mark = on_mark or self._on_mark
         self._fold_at = min(_FOLD_AT, characters - self.characters - 1)
 
+    @property
+    def size(self) -> int:
+        """Characters said so far."""
+        return self.characters + self._size
+
     def at_most(self) -> int:
         """Tokens said until the last fold, roughly and without a tokenizer: rather too many than too few."""
         return max(self.count, self._bytes // 2)

@@ -30,6 +30,13 @@ _STATUS_OF_TYPE = {
     "rate_limit_exceeded": 429,
     "insufficient_quota": 429,
     "overloaded_error": 503,
+    "server_is_overloaded": 503,
+    "service_unavailable_error": 503,
+    "slow_down": 503,
+    "usage_limit_reached": 429,
+    "context_length_exceeded": 400,
+    "invalid_prompt": 400,
+    "image_content_policy_violation": 400,
 }
 
 

@@ -2,22 +2,23 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
-from tollway.core.errors import BadRequest, Fault, NoChannelAnswered, Remedy
-from tollway.core.ids import ChannelId
+from tollway.core.errors import Fault, Remedy
+from tollway.core.ids import CallId
+from tollway.core.stream import Completed
 from tollway.gateway.pipeline.delivery import Delivery
 from tollway.gateway.pipeline.prepare import CannotSay, Prepared, prepare
 from tollway.gateway.pipeline.reply import StreamReply
 from tollway.gateway.pipeline.telling import Telling
+from tollway.gateway.pipeline.turns import MayTry, attempts, no_answer
 from tollway.gateway.pipeline.whole import read_whole
 from tollway.gateway.routing.health import Health
 from tollway.gateway.routing.plan import Candidate, Plan
-from tollway.gateway.routing.retry import fault_of
+from tollway.gateway.routing.retry import fault_of, silence
 from tollway.kit.http1.wire import Inbound, UpstreamError
 from tollway.ports import Upstream
 
-MAX_ATTEMPTS = 6
 ENDED = Fault("the call ended before the provider had answered", status=499, remedy=Remedy.NONE, code="ended")
 """On the receipt of a caller who left meanwhile."""
 
@@ -34,18 +35,27 @@ class Dispatcher:
     async def first_to_answer(self, plan: Plan, delivery: Delivery, output_limit: int | None) -> None:
         """Deliver the first answer. Raises Fault when nothing would help, NoChannelAnswered when nothing helped."""
         faults: list[Fault] = []
-        for candidate in attempts(plan, faults):
+        health, call = self._health, delivery.call
+        for candidate in attempts(plan, faults, None if health.all_well else self._trial(call.id)):
             try:
                 await self._attempt(candidate, delivery, output_limit)
                 return
             except Fault as fault:
                 if delivery.committed:
                     raise
-                self._health.failed(candidate.channel.id, fault, self._now_s())
+                if not isinstance(fault, CannotSay):
+                    health.failed(candidate, fault, self._now_s(), call.caller.user)
                 if fault.remedy is Remedy.NONE:
                     raise
                 faults.append(fault)
+            finally:
+                if not health.all_well:
+                    health.release(candidate, call.id)
         raise no_answer(faults)
+
+    def _trial(self, call: CallId) -> MayTry:
+        """While some circuit is not closed: only one call at a time may find out whether it is well again."""
+        return lambda candidate: self._health.claim(candidate, call, self._now_s())
 
     async def _attempt(self, candidate: Candidate, delivery: Delivery, output_limit: int | None) -> None:
         started_s = self._now_s()
@@ -63,8 +73,10 @@ class Dispatcher:
                     await _must_stream(candidate, prepared, inbound)
                     await self._stream(candidate, prepared, inbound, delivery, started_s)
                 else:
-                    data = await inbound.read()
-                    await delivery.whole(read_whole(candidate, prepared, data), prepared, started_s)
+                    reply = read_whole(candidate, prepared, await inbound.read())
+                    now_s = self._now_s()
+                    self._health.answered(candidate, now_s, now_s - started_s)
+                    await delivery.whole(reply, prepared, started_s)
             finally:
                 inbound.close()
         except UpstreamError as error:
@@ -78,18 +90,17 @@ class Dispatcher:
             if not delivery.committed:
                 delivery.tried(candidate, status, started_s, ENDED)
             raise
-        self._health.answered(candidate.channel.id)
 
     async def _stream(
         self, candidate: Candidate, prepared: Prepared, inbound: Inbound, delivery: Delivery, started_s: float
     ) -> None:
         """Relay by callback; this coroutine only waits for the end. The first word commits inside `on_data`."""
         reply = StreamReply(delivery.call, candidate, prepared, delivery.voice(candidate, prepared))
-        telling = Telling(delivery, reply, inbound, started_s)
+        telling = Telling(delivery, reply, inbound, started_s, self._health)
         telling.begin(prepared)
         try:
             await inbound.pump(telling.on_data)
-            await telling.finish()
+            await telling.finish(telling.gave_up)
         except UpstreamError as error:
             if not delivery.committed:
                 telling.forget()
@@ -101,7 +112,11 @@ class Dispatcher:
             raise
         if not delivery.committed:
             telling.forget()
-            raise reply.fault()
+            raise silence(candidate.channel.id) if telling.gave_up else reply.fault()
+        if isinstance(reply.terminal, Completed):
+            self._health.answered(candidate, self._now_s())
+        else:
+            self._health.failed(candidate, reply.fault(), self._now_s(), delivery.call.caller.user)
         await telling.over()
 
 
@@ -131,37 +146,3 @@ async def _must_stream(candidate: Candidate, prepared: Prepared, inbound: Inboun
         read_whole(candidate, prepared, await inbound.read())
         message = f"{candidate.channel.id}: a whole answer where a stream was asked"
         raise Fault(message, status=502, remedy=Remedy.NEXT_CHANNEL, code="bad_response_body")
-
-
-def attempts(plan: Plan, faults: list[Fault]) -> Iterator[Candidate]:
-    """The candidates in order, no channel twice; one more try in all where a fault's remedy is ONCE_MORE.
-
-    `faults` grows while the caller iterates: the last one decides how to go on.
-    """
-    failed: tuple[ChannelId, ...] = ()  # an empty set is four times as large, and this one lasts as long as a stream
-    once_more, left = True, MAX_ATTEMPTS
-    for number, candidate in enumerate(plan.candidates):
-        if candidate.channel.id in failed or not left:
-            continue
-        if candidate.model is not plan.model and faults and all(isinstance(fault, CannotSay) for fault in faults):
-            return  # the caller's own request is at fault: no other model may answer in its place
-        left -= 1
-        yield candidate
-        fault = faults[-1]
-        if not isinstance(fault, CannotSay) and fault.status != 404:  # those are the model's, not the channel's
-            failed += (candidate.channel.id,)
-        if fault.remedy is Remedy.ONCE_MORE:
-            if not once_more:
-                return
-            once_more = False
-            if all(other.channel.id in failed for other in plan.candidates[number + 1 :]):
-                yield candidate
-
-
-def no_answer(faults: list[Fault]) -> NoChannelAnswered | BadRequest:
-    """What to tell the caller when every candidate failed: his own request, if nobody could say it."""
-    if faults and all(isinstance(fault, CannotSay) for fault in faults):
-        first = faults[0]
-        assert isinstance(first, CannotSay)
-        return first.cause
-    return NoChannelAnswered([fault for fault in faults if not isinstance(fault, CannotSay)] or faults)

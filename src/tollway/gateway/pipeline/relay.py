@@ -82,7 +82,7 @@ def allowed(plan: Plan, call: Call, gw: Gateway) -> Plan:
     """The plan without fallback models that this key or plan may not use or that could not do the work.
 
     Raises Unsupported when the asked model itself cannot use tools and tools are asked for, RateLimited when only
-    its own channels are left and all of them rest.
+    its own channels are left and all of them were told to wait.
     """
     caller = call.caller
     tools = _asks_for_tools(call)
@@ -98,7 +98,7 @@ def allowed(plan: Plan, call: Call, gw: Gateway) -> Plan:
         if one.model.id == plan.model.id or (gw.limits.may(caller, one.model.id) and _able(one.model, tools, media))
     )
     if not ready:
-        raise gw.router.resting(plan.model, call.started_s)
+        return gw.router.last_resort(plan.model, call.started_s)
     return plan_of(plan.model, ready)
 
 

@@ -34,6 +34,8 @@ from tollway.gateway.routing.plan import Candidate
 from tollway.kit.sse import Frame, SseError, SseReader
 
 Terminal = Completed | Failed | Cut
+PICTURE = 10_000
+"""Characters that a picture is as good as."""
 
 
 class Gate(enum.IntEnum):
@@ -114,6 +116,11 @@ class StreamReply:
     def counted(self) -> bool:
         """The usage it told is that of the whole answer: it came with the end, or after it."""
         return (isinstance(self.terminal, Completed) and not self.stopped) or self._counted
+
+    @property
+    def said(self) -> int:
+        """How much was said, roughly: for whoever looks now and then whether it grows."""
+        return self.tally.size + PICTURE * self.images
 
     def go_on(self, gate: Gate) -> bytes:
         """Open the gate again, or for the last time: the caller's bytes for what waited."""

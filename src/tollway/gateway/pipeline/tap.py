@@ -12,6 +12,11 @@ class Tap:
         self._inbound = inbound
         self._lags = self._waits = False
 
+    @property
+    def is_held(self) -> bool:
+        """Somebody on our side makes the provider wait."""
+        return self._lags or self._waits
+
     def lag(self) -> None:
         """The caller is slow."""
         self._lags = True

@@ -7,11 +7,13 @@ from tollway.core.stream import Completed, Cut, Failed, Finish
 from tollway.gateway.pipeline.allowance import Allowance
 from tollway.gateway.pipeline.delivery import Delivery
 from tollway.gateway.pipeline.head import listed, stream_type
+from tollway.gateway.pipeline.pace import Pace
 from tollway.gateway.pipeline.prepare import Prepared
 from tollway.gateway.pipeline.reply import Gate, StreamReply
 from tollway.gateway.pipeline.said import Said
 from tollway.gateway.pipeline.settle import CREDITS_EXHAUSTED
 from tollway.gateway.pipeline.tap import Tap
+from tollway.gateway.routing.health import Health
 from tollway.kit.http1.wire import Inbound
 
 CANCELLED = "cancelled: charged for what we counted"
@@ -27,12 +29,15 @@ class Telling:
     """One channel's stream on its way to the caller. Before its first word it may be forgotten for another's."""
 
     __slots__ = (
-        "_allowance", "_asked_s", "_beat_s", "_committed", "_delivery", "_ending", "_left_at", "_prologue", "_reply",
-        "_settlement", "_sink", "_tap", "ledger",
+        "_allowance", "_asked_s", "_beat_s", "_committed", "_delivery", "_ending", "_health", "_left_at", "_pace",
+        "_prologue", "_reply", "_settlement", "_sink", "_tap", "gave_up", "ledger",
     )  # fmt: skip
 
-    def __init__(self, delivery: Delivery, reply: StreamReply, inbound: Inbound, asked_s: float) -> None:
+    def __init__(
+        self, delivery: Delivery, reply: StreamReply, inbound: Inbound, asked_s: float, health: Health
+    ) -> None:
         """`asked_s`: when the channel was asked."""
+        self._health = health
         self._delivery, self._reply, self._tap = delivery, reply, Tap(inbound)
         self._settlement, self._sink, self.ledger = delivery.settlement, delivery.sink, delivery.ledger
         self._committed = False
@@ -45,6 +50,10 @@ class Telling:
         self._left_at: int | None = None
         """Tokens said when the caller left, and the provider is read on."""
         self._allowance: Allowance | None = None
+        self._pace: Pace | None = None
+        """Kept once the heart has found it speaking."""
+        self.gave_up = ""
+        """Why we waited no longer for its next word."""
 
     def begin(self, prepared: Prepared) -> None:
         """From now on `on_data` takes the provider's bytes as they come."""
@@ -94,9 +103,11 @@ class Telling:
         asked_s = self._asked_s
         if asked_s is not None:
             self._asked_s = None
-            delivery = self._delivery
-            self._settlement.first_byte_ms = round((delivery.now_s() - delivery.call.started_s) * 1000)
-            delivery.tried(self._reply.candidate, 200, asked_s)
+            delivery, candidate = self._delivery, self._reply.candidate
+            now_s = delivery.now_s()
+            self._settlement.first_byte_ms = round((now_s - delivery.call.started_s) * 1000)
+            self._health.heard(candidate, now_s - asked_s)
+            delivery.tried(candidate, 200, asked_s)
 
     def broken(self) -> None:
         """Listen no more: all is said, or something went wrong that whoever waits for the provider's end will raise."""
@@ -127,13 +138,29 @@ class Telling:
             return
         if reply.terminal is not None and quiet_s >= LINGER_S:
             self.broken()
-        if reply.terminal is not None or quiet_s < every_s:
+        if reply.terminal is not None or self._is_tired(now_s) or quiet_s < every_s:
             return
         if self._committed:
             self._sink.write(reply.heartbeat())
             self._beat_s = now_s
         elif reply.beats:
             self._commit()
+
+    def _is_tired(self, now_s: float) -> bool:
+        """Its first word, or word after word, comes too slowly: another may answer, or the caller is told."""
+        reply, asked_s = self._reply, self._asked_s
+        if not self._committed:
+            if asked_s is not None and now_s - asked_s >= reply.candidate.channel.first_byte_timeout_s:
+                self.gave_up = "no word in time"
+        elif self._tap.is_held or not reply.spoken:
+            self._pace = None  # it is not the provider who is slow, or he thinks
+        elif self._pace is None:
+            self._pace = Pace(reply.said, now_s)
+        elif self._pace.is_drip(reply.said, now_s, self._health.rules):
+            self.gave_up = "the provider went on too slowly"
+        if self.gave_up:
+            self.broken()
+        return bool(self.gave_up)
 
     # -- the end -----------------------------------------------------------------------------------------------
 

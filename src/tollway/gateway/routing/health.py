@@ -1,47 +1,199 @@
-"""Which channels are cooling down, and until when."""
+"""How every way to every model is doing, and which of them rest."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol, TypeVar
 
 from tollway.core.errors import Fault
-from tollway.core.ids import ChannelId
+from tollway.core.health import HealthRules
+from tollway.core.ids import LaneId
+from tollway.core.model import Model
+from tollway.gateway.routing.blame import Blame, blame_of
+from tollway.gateway.routing.circuit import Circuit, Why
 
-COOL_DOWN_MAX_S = 3600.0
-COOL_DOWN_DEFAULT_S = 5.0
+MOST = 20_000
+"""Records kept at once; names of models may come from callers."""
+
+
+class Way(Protocol):
+    """One lane to one model."""
+
+    @property
+    def lane(self) -> LaneId:
+        """Channel and key."""
+
+    @property
+    def model(self) -> Model:
+        """As sold."""
+
+
+W = TypeVar("W", bound=Way)
 
 
 class Health:
-    """A channel that said 429 rests for as long as it asked, bounded; any good answer ends the rest."""
+    """Every circuit. All times are monotonic seconds."""
 
-    __slots__ = ("_until", "epoch")
+    __slots__ = ("_calm", "_circuits", "_keywords", "_open", "_suspects", "all_well", "epoch", "news", "rules")
 
-    def __init__(self) -> None:
-        self._until: dict[ChannelId, float] = {}
+    def __init__(self, rules: HealthRules | None = None) -> None:
+        self.rules = rules or HealthRules()
+        self._keywords = tuple(word.lower() for word in self.rules.keywords)
+        self._circuits: dict[tuple[str, str], Circuit] = {}
+        self._open: dict[tuple[str, str], Circuit] = {}
+        self.all_well = True
+        """Every circuit is closed."""
         self.epoch = 0
-        """Counts the changes of what is usable, so that others need look only when there was one."""
+        """Counts the changes of what may be tried, so that others need look only when there was one."""
+        self._suspects: dict[str, Circuit] = {}
+        """Lanes whose key was accused, not yet by enough."""
+        self._calm = True
+        """All are well and nobody is accused: good answers prove nothing."""
+        self.news: set[tuple[str, str]] = set()
+        """Circuits that have opened or closed since somebody took this set."""
+
+    # -- asked by the router -----------------------------------------------------------------------------------
+
+    def usable(self, way: Way, now_s: float) -> bool:
+        """Whether it may be tried now."""
+        if self.all_well:
+            return True
+        return all(circuit.admits(now_s) for circuit in self._troubles(way))
+
+    def ready(self, ways: Sequence[W], now_s: float) -> Sequence[W]:
+        """Those that may be tried now; when all circuits are open, all that are not merely told to wait (429).
+
+        Empty: every one of them was told to wait.
+        """
+        if self.all_well:
+            return ways
+        usable = [way for way in ways if self.usable(way, now_s)]
+        return usable or [way for way in ways if not self.limited(way, now_s)]
+
+    def limited(self, way: Way, now_s: float) -> bool:
+        """Whether its provider told us, by 429, to wait beyond `now_s`."""
+        return any(one.why is Why.RATE_LIMITED and now_s < one.until_s for one in self._troubles(way))
+
+    def rests_until(self, way: Way) -> float:
+        """When its rest ends; 0 when it does not rest."""
+        return max((one.until_s for one in self._troubles(way)), default=0.0)
+
+    def lane_rests_until(self, lane: str) -> float:
+        """When the longest rest in this lane, or in any lane of this channel, ends; 0 when there is none."""
+        keys = f"{lane}#"
+        ours = (one for one in self._open.values() if one.lane == lane or one.lane.startswith(keys))
+        return max((one.until_s for one in ours), default=0.0)
+
+    def score(self, way: Way) -> float:
+        """From 0.05 to 1: 0.7 of it success, 0.3 speed."""
+        circuit = self._circuits.get((way.lane, way.model.id))
+        return 1.0 if circuit is None else circuit.score
+
+    def ttfb_ms(self, way: Way) -> float:
+        """Moving average of the time to a stream's first word, else to a whole answer; 0 while unknown."""
+        circuit = self._circuits.get((way.lane, way.model.id))
+        return 0.0 if circuit is None else (circuit.ttfb_s or circuit.whole_s) * 1000
+
+    # -- told by dispatch --------------------------------------------------------------------------------------
+
+    def claim(self, way: Way, who: str, now_s: float) -> bool:
+        """`who` tries it now. False: its circuit is open, or half-open and tried by somebody else."""
+        found = self._troubles(way)
+        if not all(circuit.admits(now_s) for circuit in found):
+            return False
+        for circuit in found:
+            circuit.claim(who, now_s)
+            self.epoch += 1
+        return True
+
+    def release(self, way: Way, who: str) -> None:
+        """`who` found nothing out."""
+        for circuit in self._troubles(way):
+            circuit.release(who)
+            self.epoch += 1
+
+    def heard(self, way: Way, ttfb_s: float) -> None:
+        """The first word of a stream came, `ttfb_s` after it was asked for."""
+        (self._circuits.get((way.lane, way.model.id)) or self.of(way.lane, way.model.id)).heard(ttfb_s)
+        if not self._calm:
+            self._acquit(way.lane)
+
+    def answered(self, way: Way, now_s: float, took_s: float = 0.0) -> None:
+        """An answer came to its good end; `took_s` is told of whole answers, of streams `heard` was."""
+        circuit = self._circuits.get((way.lane, way.model.id)) or self.of(way.lane, way.model.id)
+        circuit.answered(now_s, took_s)
+        if not self._calm:
+            self._acquit(way.lane)
+
+    def failed(self, way: Way, fault: Fault, now_s: float, user: str) -> None:
+        """An attempt failed, on behalf of `user`. What is the caller's own fault changes nothing."""
+        blame = blame_of(fault, self._keywords)
+        circuit = self.of(way.lane, way.model.id)
+        if blame & Blame.FAILURE:
+            circuit.failed(now_s, fault.retry_after_s)
+        if blame & Blame.LIMITED:
+            circuit.limit(now_s, fault.retry_after_s)
+        if blame & Blame.MODEL:
+            circuit.accuse(user, now_s, Why.MODEL_REFUSED)
+        if blame & Blame.KEY:
+            self.of(way.lane, "").refuse(now_s)
+        if blame & Blame.WORDS:
+            whole = self._suspects[way.lane] = self.of(way.lane, "")
+            self._calm = False
+            whole.accuse(user, now_s, Why.KEYWORD)
+
+    # -- records -----------------------------------------------------------------------------------------------
+
+    def of(self, lane: LaneId, model: str) -> Circuit:
+        """The record of a lane's model; with an empty model, of what holds for the whole lane."""
+        circuit = self._circuits.get((lane, model))
+        if circuit is None:
+            if len(self._circuits) >= MOST:
+                self._forget_some()
+            circuit = self._circuits[(lane, model)] = Circuit(lane, model, self.rules, self._changed)
+        return circuit
+
+    def __iter__(self) -> Iterator[Circuit]:
+        return iter(tuple(self._circuits.values()))
 
     @property
-    def all_well(self) -> bool:
-        """No channel rests."""
-        return not self._until
+    def open(self) -> Iterable[Circuit]:
+        """Those that are not closed."""
+        return tuple(self._open.values())
 
-    def usable(self, channel: ChannelId, now_s: float) -> bool:
-        """Whether the channel may be tried now (monotonic seconds)."""
-        until_s = self._until.get(channel)
-        if until_s is not None and until_s <= now_s:
-            del self._until[channel]
-            return True
-        return until_s is None
+    def forget(self) -> None:
+        """Everybody is well."""
+        for circuit in self.open:
+            circuit.close()
+        self._circuits.clear()
+        self._suspects.clear()
+        self._calm = True
 
-    def rests_until(self, channel: ChannelId) -> float:
-        """Monotonic second at which its rest ends; 0 when it is not resting."""
-        return self._until.get(channel, 0.0)
+    def _troubles(self, way: Way) -> list[Circuit]:
+        found = self._open.get((way.lane, way.model.id)), self._open.get((way.lane, ""))
+        return [circuit for circuit in found if circuit is not None]
 
-    def failed(self, channel: ChannelId, fault: Fault, now_s: float) -> None:
-        """Take note of a fault."""
-        if fault.status == 429:
-            wait_s = COOL_DOWN_DEFAULT_S if fault.retry_after_s is None else fault.retry_after_s
-            self.epoch += 1
-            self._until[channel] = now_s + min(wait_s, COOL_DOWN_MAX_S)
+    def _acquit(self, lane: LaneId) -> None:
+        """A good answer proves the key, too."""
+        suspect = self._suspects.pop(lane, None)
+        if suspect is not None:
+            suspect.accusers = []
+        whole = self._open.get((lane, ""))
+        if whole is not None:
+            whole.close()
+        self._calm = not self._open and not self._suspects
 
-    def answered(self, channel: ChannelId) -> None:
-        """Take note of a good answer."""
-        if self._until and self._until.pop(channel, None) is not None:
-            self.epoch += 1
+    def _changed(self, circuit: Circuit) -> None:
+        key = (circuit.lane, circuit.model)
+        if circuit.why is None:
+            self._open.pop(key, None)
+        else:
+            self._open[key] = circuit
+        self.all_well = not self._open
+        self._calm = self.all_well and not self._suspects
+        self.epoch += 1
+        self.news.add(key)
+
+    def _forget_some(self) -> None:
+        """The older half of those that are closed."""
+        closed = [key for key, circuit in self._circuits.items() if circuit.why is None]
+        for key in closed[: len(closed) // 2 + 1]:
+            del self._circuits[key]

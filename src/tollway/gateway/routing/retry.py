@@ -12,12 +12,15 @@ def fault_of(error: UpstreamError, channel: str) -> Fault:
     A refused, reset or garbled connection sends the call to the next channel; silence is worth one more try.
     """
     if error.phase in _TIMEOUTS:
-        return Fault(
-            f"{channel}: the provider did not answer in time", status=504, remedy=Remedy.ONCE_MORE, code="timeout"
-        )
+        return silence(channel)
     return Fault(
         f"{channel}: the provider could not be reached ({error.phase})",
         status=502,
         remedy=Remedy.NEXT_CHANNEL,
         code="connection_failed",
     )
+
+
+def silence(channel: str) -> Fault:
+    """The provider said nothing for too long."""
+    return Fault(f"{channel}: the provider did not answer in time", status=504, remedy=Remedy.ONCE_MORE, code="timeout")

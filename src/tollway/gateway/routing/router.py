@@ -10,7 +10,7 @@ from tollway.gateway.routing import strategies
 from tollway.gateway.routing.candidate import candidate_of
 from tollway.gateway.routing.health import Health
 from tollway.gateway.routing.observations import Seen
-from tollway.gateway.routing.plan import Candidate, Facts, Lineup, Plan, facts_of
+from tollway.gateway.routing.plan import Candidate, Facts, Lineup, Plan, facts_of, plan_of
 from tollway.gateway.routing.strategy import Strategy, arranged
 from tollway.gateway.routing.tier import Tier
 from tollway.kit.registry import discover
@@ -64,7 +64,7 @@ class Router:
         order = self._ordered(tiers, Seen(call_id), now_s)
         first = next(order, None)
         if first is None:
-            raise self._resting((one for tier in tiers for one in tier.every), now_s)
+            return self._last_resort(model, [one for tier in tiers for one in tier.every], now_s)
         return Plan(model, Lineup([first], order), self._facts.get(model.id) or _facts_of(tiers))
 
     def _ordered(self, tiers: Sequence[Tier], seen: Seen, now_s: float) -> Iterator[Candidate]:
@@ -76,14 +76,23 @@ class Router:
             else:
                 yield from ready
 
-    def resting(self, model: Model, now_s: float) -> RateLimited:
-        """What to tell a caller who may use nothing but channels of the model itself, all of which rest."""
-        own = (one for tier in self._tiers.get(model.id, ()) for one in tier.every if one.model.id == model.id)
-        return self._resting(own, now_s)
+    def last_resort(self, model: Model, now_s: float) -> Plan:
+        """For a caller who may use nothing but channels of the model itself, none of which is well.
 
-    def _resting(self, candidates: Iterable[Candidate], now_s: float) -> RateLimited:
-        wake_s = min((self.health.rests_until(one.channel.id) for one in candidates), default=now_s)
-        return RateLimited("every channel for this model is cooling down", retry_after_s=max(1.0, wake_s - now_s))
+        Raises RateLimited when all of them were told to wait.
+        """
+        tiers = self._tiers.get(model.id) or _tiers(model, self._channels, self._providers)
+        return self._last_resort(
+            model, [one for tier in tiers for one in tier.every if one.model.id == model.id], now_s
+        )
+
+    def _last_resort(self, model: Model, every: Sequence[Candidate], now_s: float) -> Plan:
+        """When every circuit is open, one may have recovered unseen: all are tried but those told to wait (429)."""
+        left = self.health.ready(every, now_s)
+        if left:
+            return plan_of(model, left)
+        wake_s = min((self.health.rests_until(one) for one in every), default=now_s)
+        raise RateLimited("every channel for this model is cooling down", retry_after_s=max(1.0, wake_s - now_s))
 
 
 def _facts_of(tiers: Iterable[Tier]) -> Facts:

@@ -26,7 +26,7 @@ class Tier:
     def look(self, health: Health, now_s: float) -> tuple[Candidate, ...]:
         """Those that can be used now (monotonic seconds)."""
         if self._epoch != health.epoch or not 0 <= now_s - self._looked_s < FRESH_S:
-            self.ready = tuple(one for one in self.every if health.usable(one.channel.id, now_s))
+            self.ready = tuple(one for one in self.every if health.usable(one, now_s))
             self.sums = shares(self.ready)
             self._looked_s, self._epoch = now_s, health.epoch
         return self.ready

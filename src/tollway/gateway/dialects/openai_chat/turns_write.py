@@ -2,13 +2,12 @@
 
 from typing import Any
 
-import msgspec
-
 from tollway.core.chat import Message, Part, Reasoning, Refusal, Role, Text, ToolCall, ToolKind, ToolResult
 from tollway.core.media import Media, MediaKind
 from tollway.gateway.dialects.openai_chat.parts import Piece, write_content
 from tollway.gateway.dialects.openai_chat.seals import Seal, detail
 from tollway.gateway.dialects.openai_chat.upstreams import Habits
+from tollway.gateway.openai_family.arguments import compact
 from tollway.gateway.openai_family.names import call_id, speaker, tool_name
 
 _WORD = {MediaKind.IMAGE: "image", MediaKind.AUDIO: "audio", MediaKind.VIDEO: "video", MediaKind.FILE: "file"}
@@ -146,13 +145,3 @@ def _call(call: ToolCall) -> dict[str, Any]:
     if call.kind is ToolKind.CUSTOM:
         return said | {"type": "custom", "custom": {"name": tool_name(call.name), "input": call.args_json}}
     return said | {"function": {"name": tool_name(call.name), "arguments": compact(call.args_json)}}
-
-
-def compact(arguments: str) -> str:
-    """Arguments as JSON text without blanks; what is not JSON stays as it is, nothing becomes `{}`."""
-    if not arguments.strip():
-        return "{}"
-    try:
-        return msgspec.json.format(arguments, indent=-1)
-    except (msgspec.DecodeError, RecursionError):
-        return arguments

@@ -1,0 +1,78 @@
+"""Whose turn it is: the candidates of one call in the order of its attempts."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from tollway.core.errors import BadRequest, Fault, NoChannelAnswered, Remedy
+from tollway.core.ids import ChannelId, LaneId
+from tollway.gateway.pipeline.prepare import CannotSay
+from tollway.gateway.routing.plan import Candidate, Plan
+
+MAX_ATTEMPTS = 6
+MayTry = Callable[[Candidate], bool]
+
+
+def attempts(plan: Plan, faults: list[Fault], may_try: MayTry | None = None) -> Iterator[Candidate]:
+    """The candidates in order, no lane twice; one more try in all where a fault's remedy is ONCE_MORE.
+
+    `faults` grows while the caller iterates: the last one decides how to go on. Whom `may_try` refuses, and whose
+    channel failed under another key, comes after all others of its model.
+    """
+    failed: set[LaneId] = set()
+    broken: set[ChannelId] = set()
+
+    def is_enough(one: Candidate) -> bool:
+        """All attempts are made; or the caller's own request is at fault: no other model may answer in its place."""
+        is_other = one.model is not plan.model and bool(faults)
+        return not left or (is_other and all(isinstance(fault, CannotSay) for fault in faults))
+
+    def put_off(one: Candidate) -> bool:
+        if is_enough(one):
+            return False
+        return one.channel.id in broken or (may_try is not None and not may_try(one))
+
+    once_more, left = True, MAX_ATTEMPTS
+    again: Candidate | None = None
+    for candidate in _turns(plan.candidates, failed, put_off):
+        if is_enough(candidate):
+            return
+        left, again = left - 1, None
+        yield candidate
+        fault = faults[-1]
+        if not isinstance(fault, CannotSay) and fault.status != 404:  # those are the model's, not the lane's
+            failed.add(candidate.lane)
+            if fault.status >= 500 or fault.remedy is Remedy.ONCE_MORE:
+                broken.add(candidate.channel.id)
+        if fault.remedy is Remedy.ONCE_MORE:
+            if not once_more:
+                return
+            once_more, again = False, candidate
+    if again is not None:
+        yield again
+
+
+def _turns(
+    candidates: Iterable[Candidate], failed: set[LaneId], put_off: Callable[[Candidate], bool]
+) -> Iterator[Candidate]:
+    """Each model's candidates, those put off after the others; nobody who has failed before his turn comes."""
+    later: list[Candidate] = []
+    model = None
+    for candidate in candidates:
+        if candidate.model is not model:
+            yield from (one for one in later if one.lane not in failed)
+            later, model = [], candidate.model
+        if candidate.lane in failed:
+            continue
+        if put_off(candidate):
+            later.append(candidate)
+        else:
+            yield candidate
+    yield from (one for one in later if one.lane not in failed)
+
+
+def no_answer(faults: list[Fault]) -> NoChannelAnswered | BadRequest:
+    """What to tell the caller when every candidate failed: his own request, if nobody could say it."""
+    if faults and all(isinstance(fault, CannotSay) for fault in faults):
+        first = faults[0]
+        assert isinstance(first, CannotSay)
+        return first.cause
+    return NoChannelAnswered([fault for fault in faults if not isinstance(fault, CannotSay)] or faults)
