@@ -17,6 +17,8 @@ from tollway.ports import Transaction
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+BUSY = "the database is busy: others have been writing for too long; try again in a moment"
+AWAY = "the database cannot be reached now ({}); try again in a moment"
 READERS = 2
 """With one that writes and one that listens, a process has four connections at most."""
 TRIES = 5
@@ -85,7 +87,7 @@ class SqlDatabase:
             if isinstance(error, self._engine.refusals):
                 raise
             log.warning("the database: %s", error)  # the operator's to know; the caller may be anybody
-            raise Unavailable(f"the database cannot be reached now ({type(error).__name__})") from error
+            raise Unavailable(BUSY if self._engine.busy(error) else AWAY.format(type(error).__name__)) from error
 
     async def _in_time(self, running: asyncio.Future[T], most_s: float) -> T:
         """The result, or the failure that hanging up on a silent server makes."""
