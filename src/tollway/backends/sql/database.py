@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from tollway.backends.sql import migrations
 from tollway.backends.sql.engine import Engine, Epoch
 from tollway.core.errors import Unavailable
+from tollway.kit.stillness import unstopped
 from tollway.ports import Transaction
 
 T = TypeVar("T")
@@ -41,7 +42,7 @@ class SqlDatabase:
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` as one writing transaction. Raises Unavailable when the database cannot be reached now."""
         begin, most_s = self._engine.begin_write, self._engine.write_s
-        return await self._off_loop(self._writer, functools.partial(self._transact, begin, work), most_s)
+        return await self._off_loop(self._writer, functools.partial(self._write, begin, work), most_s)
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` as one reading transaction. Raises Unavailable when the database cannot be reached now."""
@@ -99,6 +100,10 @@ class SqlDatabase:
         finally:
             running.cancel()
         return running.result()
+
+    def _write(self, begin: str, work: Callable[[Transaction], T]) -> T:
+        with unstopped():  # other processes' writers wait for it
+            return self._transact(begin, work)
 
     def _transact(self, begin: str, work: Callable[[Transaction], T]) -> T:
         for attempt in range(1, TRIES + 1):
