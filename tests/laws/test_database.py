@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tollway.backends import sql
+from tollway.kit.stillness import await_moment
 from tollway.ports import Database, Row, Transaction
 
 
@@ -252,3 +253,20 @@ async def settled(database: Database, url: str) -> None:
         while database.epoch() == 0 and "sqlite" not in url:
             await database.read(lambda tx: tx.run("SELECT 1"))
             await asyncio.sleep(0.01)
+
+
+async def test_what_stops_all_threads_finds_no_writer_in_the_midst_of_its_transaction(database: Database) -> None:
+    """A tokenizer loads for a second without letting any other thread run: other processes' writers would wait."""
+    inside, leave = threading.Event(), threading.Event()
+
+    def slow(tx: Transaction) -> None:
+        tx.run("SELECT 1")
+        inside.set()
+        assert leave.wait(10)
+
+    writing = asyncio.create_task(database.write(slow))
+    assert await asyncio.to_thread(inside.wait, 10)
+    assert not await asyncio.to_thread(await_moment, 0.05)
+    leave.set()
+    await writing
+    assert await asyncio.to_thread(await_moment, 10)

@@ -25,6 +25,9 @@ from collections.abc import Sequence
 
 from tollway.core.money import credits_of
 
+AWAY_S = 2.0
+"""When to come back to what cannot be reached now."""
+
 
 class Remedy(enum.Enum):
     """What dispatch may do about a fault before the first word (relay.md 4.5)."""
@@ -157,6 +160,9 @@ class Unavailable(TollwayError):
     """Something we stand on, such as the database, cannot be reached now; nothing was done."""
 
     status, kind, code = 503, "overloaded", "unavailable"
+
+    def __init__(self, message: str, *, retry_after_s: float = AWAY_S) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
 
 
 class OtherVault(Unavailable):

@@ -86,4 +86,5 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     dropped: tuple[str, ...] = ()
     note: str = ""
     stop: str = ""
-    """Why we ended the answer ourselves: `credits_exhausted`, or nothing."""
+    """Why we ended the answer ourselves: `credits_exhausted`, `books_unavailable` (nobody could say whether credit is
+    left), or nothing."""

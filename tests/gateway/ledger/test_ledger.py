@@ -163,7 +163,8 @@ async def test_a_hold_grows_as_far_as_there_is_credit(books: Books) -> None:
         assert await hold.extend(nano(850))
         assert (hold.amount, ledger.left(PAYER)) == (950, 50)
         assert not hold.try_extend(nano(51))
-        assert not await hold.extend(nano(51))
+        with pytest.raises(CreditsExhausted):
+            await hold.extend(nano(51))
         assert hold.amount == 950
         assert await hold.extend(nano(50))
         hold.settle(bill(call, 999))

@@ -151,7 +151,10 @@ class LedgersAgainstModel(RuleBasedStateMachine):
             return
 
         async def grow() -> bool:
-            return await opened.hold.extend(nano(amount)) if wait else opened.hold.try_extend(nano(amount))
+            try:
+                return await opened.hold.extend(nano(amount)) if wait else opened.hold.try_extend(nano(amount))
+            except CreditsExhausted:
+                return False
 
         before = opened.hold.amount
         if self.do(grow()):

@@ -314,7 +314,7 @@ async def hungry(folder: Path, surface: str = "openai") -> AsyncIterator[Hungry]
 
 
 async def until(there: Callable[[], bool]) -> None:
-    for _ in range(10_000):
+    for _ in range(20_000):
         if there():
             return
         await asyncio.sleep(0.001)

@@ -12,11 +12,14 @@ from typing import Any, TypeVar
 from tollway.backends.sql import migrations
 from tollway.backends.sql.engine import Engine, Epoch
 from tollway.core.errors import Unavailable
+from tollway.kit.stillness import unstopped
 from tollway.ports import Transaction
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+BUSY = "the database is busy: others have been writing for too long; try again in a moment"
+AWAY = "the database cannot be reached now ({}); try again in a moment"
 READERS = 2
 """With one that writes and one that listens, a process has four connections at most."""
 TRIES = 5
@@ -39,7 +42,7 @@ class SqlDatabase:
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` as one writing transaction. Raises Unavailable when the database cannot be reached now."""
         begin, most_s = self._engine.begin_write, self._engine.write_s
-        return await self._off_loop(self._writer, functools.partial(self._transact, begin, work), most_s)
+        return await self._off_loop(self._writer, functools.partial(self._write, begin, work), most_s)
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` as one reading transaction. Raises Unavailable when the database cannot be reached now."""
@@ -85,7 +88,7 @@ class SqlDatabase:
             if isinstance(error, self._engine.refusals):
                 raise
             log.warning("the database: %s", error)  # the operator's to know; the caller may be anybody
-            raise Unavailable(f"the database cannot be reached now ({type(error).__name__})") from error
+            raise Unavailable(BUSY if self._engine.busy(error) else AWAY.format(type(error).__name__)) from error
 
     async def _in_time(self, running: asyncio.Future[T], most_s: float) -> T:
         """The result, or the failure that hanging up on a silent server makes."""
@@ -97,6 +100,10 @@ class SqlDatabase:
         finally:
             running.cancel()
         return running.result()
+
+    def _write(self, begin: str, work: Callable[[Transaction], T]) -> T:
+        with unstopped():  # other processes' writers wait for it
+            return self._transact(begin, work)
 
     def _transact(self, begin: str, work: Callable[[Transaction], T]) -> T:
         for attempt in range(1, TRIES + 1):

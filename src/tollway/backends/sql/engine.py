@@ -32,6 +32,8 @@ class Engine(NamedTuple):
     """Root of the driver's errors: they say that the database cannot be reached or used now …"""
     refusals: tuple[type[Exception], ...]
     """… except these, which say that the work is wrong."""
+    busy: Callable[[Exception], bool]
+    """Whether an error says that other writers keep the database from us, and not that it is away."""
     hang_up: Callable[[Any], None]
     """Ends a connection that another thread waits on."""
     write_s: float | None = None

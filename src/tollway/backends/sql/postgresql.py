@@ -94,6 +94,7 @@ def engine(where: Address, *, patient: bool = False) -> Engine:
         " ORDER BY tablename <> 'alembic_version' LIMIT 1",
         errors=psycopg.Error,
         refusals=(psycopg.IntegrityError, psycopg.ProgrammingError, psycopg.DataError),
+        busy=lambda error: isinstance(error, psycopg.errors.LockNotAvailable),
         hang_up=hang_up,
         write_s=write_s,
         read_s=read_s,

@@ -39,9 +39,15 @@ def engine(file: Path, timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
         schema_exists="SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name <> 'alembic_version' LIMIT 1",
         errors=sqlite3.Error,
         refusals=(sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError),
+        busy=_is_busy,
         hang_up=sqlite3.Connection.interrupt,
         snapshot=True,
     )
+
+
+def _is_busy(error: Exception) -> bool:
+    primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _write_ahead(connection: sqlite3.Connection, timeout_s: float) -> None:

@@ -62,7 +62,7 @@ class Keeper(Protocol):
         """Who records it."""
 
     async def extend(self, hold: "Hold", amount: NanoUsd) -> bool:
-        """Set `amount` more aside for the hold."""
+        """Set `amount` more aside for the hold. Raises CreditsExhausted, BudgetExhausted, Unavailable."""
 
     def nearly_empty(self, account: Account) -> None:
         """A call has ended on an account that is leased from call by call."""
@@ -130,7 +130,10 @@ class Hold:
         return [(account, need) for account, need in needs if not account.covers(need, now_s)]
 
     async def extend(self, amount: NanoUsd) -> bool:
-        """Set `amount` more aside, leasing credit when needed; False when credits, a budget or the books refuse."""
+        """Set `amount` more aside, leasing credit when needed; False when the call has ended meanwhile.
+
+        Raises CreditsExhausted or BudgetExhausted when there is not so much, Unavailable when the books cannot tell.
+        """
         return self.try_extend(amount) or (self._open and await self._keeper.extend(self, amount))
 
     def settle(self, receipt: Receipt) -> Receipt:

@@ -6,6 +6,7 @@ the same file left behind the last record can never be mistaken for one.
 """
 
 import fcntl
+import logging
 import mmap
 import os
 import secrets
@@ -21,6 +22,7 @@ from tollway.core.ids import CallId, KeyId, LeaseId, UserId
 from tollway.core.money import NanoUsd
 from tollway.core.receipt import Reason, Receipt
 from tollway.gateway.ledger.lease import Draw
+from tollway.gateway.ledger.reduced import reduced
 
 SEGMENT_BYTES = 4 << 20
 SPARES = 2
@@ -28,6 +30,7 @@ SPARES = 2
 HEAD = struct.Struct("<8sQ")
 FRAME = struct.Struct("<II")
 MAGIC = b"tollway1"
+log = logging.getLogger(__name__)
 _frame = FRAME.pack_into
 
 
@@ -101,7 +104,11 @@ def pack_held(call: CallId, user: str, amount: NanoUsd, at_s: float) -> bytes:
 
 def ended(draws: tuple[Draw, ...], receipt: Receipt) -> Ended:
     """How a call ended, its receipt written out."""
-    return Ended(draws, receipt, write_receipt(receipt))
+    try:
+        return Ended(draws, receipt, write_receipt(receipt))
+    except (ValueError, TypeError, OverflowError) as error:  # half a character in a name, say
+        less = reduced(receipt, type(error).__name__)
+        return Ended(draws, less, write_receipt(less))
 
 
 def _unpacked(payload: bytes) -> Record:
@@ -227,15 +234,28 @@ class DeadJournal:
     def __init__(self, folder: Path, lock: int) -> None:
         self.process = folder.name
         self._folder, self._lock = folder, lock
+        self._unreadable = 0
 
     def records(self) -> list[Record]:
-        """Every whole record, in the order written."""
+        """Every whole record, in the order written. What nobody can read is left out, and kept as it is."""
         lives = sorted(_life(path) for path in self._folder.glob("*.journal"))
-        return [_unpacked(payload) for _, path in lives for payload in _payloads(path)]
+        found: list[Record] = []
+        for payload in (payload for _, path in lives for payload in _payloads(path)):
+            try:
+                found.append(_unpacked(payload))
+            except msgspec.DecodeError as error:
+                self._unreadable += 1
+                log.critical("a record of a dead process cannot be read: %s", error)
+        return found
 
     def close(self, *, remove: bool) -> None:
-        """Unlock; remove the folder when its records are safe in the database."""
-        if remove:
+        """Unlock; remove the folder when its records are safe in the database: to `unreadable` where some are not."""
+        if remove and self._unreadable:
+            kept = self._folder.parent.with_name("unreadable")
+            kept.mkdir(mode=0o700, exist_ok=True)
+            self._folder.rename(kept / self.process)
+            log.critical("%d unreadable records are kept in %s", self._unreadable, kept / self.process)
+        elif remove:
             shutil.rmtree(self._folder, ignore_errors=True)
         os.close(self._lock)
 

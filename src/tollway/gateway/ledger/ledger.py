@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tollway.core.caller import Payer
-from tollway.core.errors import BadRequest, CreditsExhausted, Unavailable
+from tollway.core.errors import BadRequest, Unavailable
 from tollway.core.ids import CallId, UserId
 from tollway.core.money import NanoUsd
 from tollway.core.receipt import Receipt
@@ -146,16 +146,16 @@ class Ledger:
         return hold
 
     async def extend(self, hold: Hold, amount: NanoUsd) -> bool:
-        """Set `amount` more aside for a hold, leasing more credit when needed; False when that cannot be had."""
-        try:
-            with Search(self._leasing, self._rules.patience_s) as search:
-                while not hold.try_extend(amount):
-                    if not hold.is_open:
-                        return False  # the call has ended while its credit was looked for
-                    now_s = self.clock.now_s()
-                    await search.more(hold.lacking(amount, now_s), now_s)
-        except (CreditsExhausted, Unavailable):
-            return False
+        """Set `amount` more aside for a hold, leasing more credit when needed; False when the call ended meanwhile.
+
+        Raises CreditsExhausted when credits or a budget refuse, Unavailable when the books cannot be asked.
+        """
+        with Search(self._leasing, self._rules.patience_s) as search:
+            while not hold.try_extend(amount):
+                if not hold.is_open:
+                    return False
+                now_s = self.clock.now_s()
+                await search.more(hold.lacking(amount, now_s), now_s)
         return True
 
     async def learn(self, payer: Payer, ceiling: NanoUsd) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tollway.core.receipt import Reason
 from tollway.gateway.ledger import store
+from tollway.gateway.ledger.booking import book
 from tollway.gateway.ledger.journal import DeadJournal, Ended, Held, Record, dead_journals, ended
 from tollway.ports import Clock, Database
 
@@ -29,17 +30,9 @@ async def _replay(database: Database, dead: DeadJournal, clock: Clock) -> int:
     calls = terminals(dead.records())
     for first in range(0, len(calls), BATCH):
         batch = calls[first : first + BATCH]
-        await _book(database, batch)
+        await book(database, batch, doubtful=True)
     await database.write(functools.partial(store.bury, process=dead.process, now=clock.now_s()))
     return len(calls)
-
-
-async def _book(database: Database, calls: Sequence[Ended]) -> None:
-    while True:
-        try:
-            return await database.write(functools.partial(store.settle, calls=calls, doubtful=True))
-        except store.Doubt:  # somebody else has just booked one of them: the next look sees it
-            continue
 
 
 def terminals(records: Sequence[Record]) -> list[Ended]:

@@ -1,7 +1,6 @@
 """Write-behind: ended calls go to the journal at once, and from there to the database in batches."""
 
 import asyncio
-import functools
 import logging
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ from tollway.core.errors import Unavailable
 from tollway.core.ids import CallId
 from tollway.core.money import NanoUsd
 from tollway.core.receipt import Receipt
-from tollway.gateway.ledger import store
+from tollway.gateway.ledger.booking import book
 from tollway.gateway.ledger.journal import Ended, Journal, Segment, pack_held
 from tollway.gateway.ledger.lease import Lease, Rules
 from tollway.ports import Database
@@ -119,9 +118,7 @@ class Writer:
         wait_s, longest_s = PATIENCE_S
         while True:
             try:
-                await self._database.write(functools.partial(store.settle, calls=calls, doubtful=self._doubtful))
-            except store.Doubt:
-                self._doubtful = True
+                await book(self._database, calls, doubtful=self._doubtful)
             except Unavailable as error:
                 log.warning("%s; %d calls wait in the journal", error.message, len(self._queue))
                 self._doubtful = True

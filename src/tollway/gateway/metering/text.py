@@ -2,18 +2,24 @@
 
 import importlib
 import math
+import threading
 from collections.abc import Callable
 from functools import cache
 
 from tollway.gateway.metering.estimator import estimate
 from tollway.gateway.metering.vocabulary import Vocabulary
+from tollway.kit.stillness import await_moment
 
 SAMPLED_OVER = 32 * 1024
 """Characters above which Claude's tokenizer, pure Python at 0.3 MB/s, reads samples instead of everything."""
 _SAMPLES, _SAMPLE = 8, 1024
 _TODAY = "o200k_base"
 
+PATIENCE_S = 2.0
+"""How long a table waits for a transaction to end before it loads all the same."""
+
 Counter = Callable[[str], int]
+_loading = threading.Lock()
 
 
 def quick(vocabulary: Vocabulary, text: str) -> int:
@@ -75,12 +81,17 @@ def at_once(text: str) -> int:
 
 @cache
 def _table(encoding: str) -> Counter | None:
-    """quicktok's counter, loaded once; None where there is no build of it for this interpreter."""
+    """quicktok's counter, loaded once; None where there is no build of it for this interpreter.
+
+    It loads for half a second and longer in which no other thread runs, so not while one of them writes.
+    """
     try:
         quicktok = importlib.import_module("quicktok")
     except ImportError:
         return None
-    counter: Counter = quicktok.get_encoding(encoding).count
+    with _loading:
+        await_moment(PATIENCE_S)
+        counter: Counter = quicktok.get_encoding(encoding).count  # which remembers it, for a thread that waited for us
     return counter
 
 

@@ -4,6 +4,7 @@ import asyncio
 from typing import Protocol
 
 from tollway.core.caller import Payer
+from tollway.core.errors import CreditsExhausted, Unavailable
 from tollway.core.model import Price
 from tollway.core.money import NanoUsd
 from tollway.core.usage import Usage
@@ -12,12 +13,16 @@ from tollway.gateway.metering.ceiling import one_more
 from tollway.gateway.metering.cost import cost
 from tollway.gateway.metering.tokens import TOKENS_PER_PICTURE
 from tollway.gateway.pipeline.reply import Gate, StreamReply
+from tollway.gateway.pipeline.settle import BOOKS_UNAVAILABLE, CREDITS_EXHAUSTED
 from tollway.gateway.pipeline.weigh import Weighed
 
 LEAST_SLICE = 64
 """Output tokens by which a hold grows at least."""
 NEAR = 8
 """Tokens before a line at which every character counts."""
+BOOKS_S = 5.0
+"""How long a stream waits for books that cannot be asked whether its hold may grow."""
+ASK_AGAIN_S = 0.1
 
 
 class Stream(Protocol):
@@ -43,7 +48,7 @@ class Allowance:
 
     __slots__ = (
         "_asks", "_covers_all", "_hold", "_input", "_payer", "_per_token", "_price", "_refused", "_reply", "_stream",
-        "_task", "_weighed", "grown",
+        "_task", "_weighed", "grown", "refusal",
     )  # fmt: skip
 
     def __init__(self, payer: Payer, weighed: Weighed, reply: StreamReply, stream: Stream) -> None:
@@ -57,6 +62,8 @@ class Allowance:
         self._covers_all = weighed.first >= weighed.most
         self.grown = 0
         """How often the hold grew."""
+        self.refusal = CREDITS_EXHAUSTED
+        """Why it grows no more, if it does not."""
         reply.tally.mark(max(1, weighed.first * 4 // 5), self._reached)
 
     async def settled(self) -> None:
@@ -179,10 +186,11 @@ class Allowance:
 
     async def _extend(self, amount: int) -> None:
         """All of a slice, else what is left; then on with the stream."""
-        granted = await self._hold.extend(NanoUsd(amount))
-        if not granted:
-            rest = self._stream.ledger.left(self._payer) // self._per_token * self._per_token
-            granted = 0 < rest < amount and await self._hold.extend(NanoUsd(rest))
+        try:
+            async with asyncio.timeout(BOOKS_S):
+                granted = await self._granted(amount)
+        except TimeoutError:
+            granted, self.refusal = False, BOOKS_UNAVAILABLE
         self._asks, self._refused = False, not granted
         reply = self._reply
         if reply.terminal is not None:
@@ -194,6 +202,21 @@ class Allowance:
             reply.tally.mark(0)  # the next word looks where we are
         if reply.gate is Gate.SHUT:
             self._stream.turn(Gate.OPEN if granted else Gate.LAST)
+
+    async def _granted(self, amount: int) -> bool:
+        """Whether the books give a slice, or what is left; while they cannot be asked, again in a moment."""
+        whole = amount
+        while True:
+            try:
+                return await self._hold.extend(NanoUsd(amount))
+            except CreditsExhausted:
+                rest = self._stream.ledger.left(self._payer) // self._per_token * self._per_token
+                if amount < whole or not 0 < rest < amount:
+                    self.refusal = CREDITS_EXHAUSTED
+                    return False
+                amount = rest
+            except Unavailable:
+                await asyncio.sleep(ASK_AGAIN_S)
 
     def _answered(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:

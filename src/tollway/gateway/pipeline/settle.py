@@ -12,6 +12,7 @@ from tollway.gateway.pipeline.weigh import Weighed, input_estimate
 from tollway.gateway.routing.plan import Candidate
 
 CREDITS_EXHAUSTED = "credits_exhausted"
+BOOKS_UNAVAILABLE = "books_unavailable"
 FREE = NanoUsd(0)
 
 
@@ -44,7 +45,7 @@ class Settlement:
         usage = self.usage = self._usage(reason, candidate, said)
         bill = cost(usage, candidate.model.price) if usage is not None and candidate is not None else None
         self.reason = Reason.EMPTY if reason is Reason.COMPLETED and bill is None else reason
-        if said.at_limit and self._weighed.output_limit is not None:
+        if said.at_limit and self._weighed.output_limit is not None and not self.stop:
             self.stop = CREDITS_EXHAUSTED
         receipt = self._receipt(candidate, usage, bill, now_s, note)
         self.charge = self._hold.settle(receipt).charge_nano_usd

@@ -11,7 +11,6 @@ from tollway.gateway.pipeline.pace import Pace
 from tollway.gateway.pipeline.prepare import Prepared
 from tollway.gateway.pipeline.reply import Gate, StreamReply
 from tollway.gateway.pipeline.said import Said
-from tollway.gateway.pipeline.settle import CREDITS_EXHAUSTED
 from tollway.gateway.pipeline.tap import Tap
 from tollway.gateway.routing.health import Health
 from tollway.kit.http1.wire import Inbound
@@ -248,9 +247,9 @@ class Telling:
 
     def _settle(self, reason: Reason, note: str = "") -> None:
         reply, settlement = self._reply, self._settlement
-        if reply.stopped:
-            settlement.stop = CREDITS_EXHAUSTED
         if self._allowance is not None:
+            if reply.stopped:
+                settlement.stop = self._allowance.refusal
             settlement.extensions = self._allowance.grown
             self._allowance.close()
         at_limit = reply.finish is Finish.LENGTH
