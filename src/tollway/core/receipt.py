@@ -40,6 +40,10 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Milliseconds after the call began."""
     first_byte_ms: int = 0
     """Milliseconds from this attempt's start to its first byte; 0 when none came."""
+    account: str = ""
+    """The account that lent its credential, of a pool of accounts."""
+    fallback: bool = False
+    """The pool had no account left: asked with the operator's paid key."""
 
 
 class PriceLine(msgspec.Struct, frozen=True, gc=False):

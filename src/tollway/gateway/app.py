@@ -38,6 +38,7 @@ from tollway.gateway.metering.learned import UsualOutput
 from tollway.gateway.paths import Paths
 from tollway.gateway.pipeline.dispatch import Dispatcher
 from tollway.gateway.pipeline.heart import Heart
+from tollway.gateway.pipeline.lending import lenders
 from tollway.gateway.pipeline.relay import Gateway
 from tollway.gateway.pipeline.seals import Seals
 from tollway.gateway.provider import Provider
@@ -58,6 +59,7 @@ ASK_ENGINES_S = 30.0
 DROP_S = 6 * 3600.0
 LOAD_S = 1.0
 LOOK_AT_PRICES_S = 0.25
+LOOK_AT_ACCOUNTS_S = 0.5
 AWAIT_ENGINES_S = 0.8
 """How long the start waits for engines to say what they serve; what comes later is put on sale then."""
 SECRET = "opaque.key"
@@ -106,6 +108,7 @@ class Hub:
         self.router = Router(self.catalog.models, self.channels, self.providers, self.health)
         self.upstream = _client(settings)
         self.engines = LocalEngines(self.catalog, self.channels, self.providers, self.upstream)
+        self.lenders = lenders(settings.pools, self.providers, self.upstream, self.clock.now_s)
         self.worker = Worker()
         self.heart = Heart()
         self.control = ControlPlane(self.keys, self._control_app)
@@ -134,7 +137,7 @@ class Hub:
             limits=self.limits,
             router=self.router,
             ledger=self.ledger,
-            dispatcher=Dispatcher(self.health, self.upstream, inside, now_s),
+            dispatcher=Dispatcher(self.health, self.upstream, inside, now_s, self.lenders),
             seals=Seals(now_s),
             heart=self.heart,
             usual=UsualOutput(),
@@ -192,6 +195,8 @@ class Hub:
         if self.settings.retention.receipts_months:
             self.worker.every(DROP_S, "drop old receipts", self._drop_receipts, at_once=True)
         self.worker.every(NOTE_USE_S, "note use of keys", self.keys.note_use)
+        if self.lenders:
+            self.worker.every(LOOK_AT_ACCOUNTS_S, "look at accounts", self._look_at_accounts)
         if self.engines.channels:
             self.worker.every(ASK_ENGINES_S, "ask local engines", self.ask_engines, at_once=True)
             with contextlib.suppress(TimeoutError):
@@ -203,6 +208,11 @@ class Hub:
         if cards is not None:
             self.engines.sell_from(self.listed.at_prices(cards))
             self._take_stock()
+
+    async def _look_at_accounts(self) -> None:
+        """Learn what operators and other processes have changed in the pools' files."""
+        for lender in self.lenders.values():
+            await lender.pool.look()
 
     async def _drop_receipts(self) -> None:
         """Forget the months that need not be kept."""
@@ -237,6 +247,8 @@ class Hub:
             await self.keys.note_use()
         except TollwayError as error:  # the books come next, and matter more
             log.warning("it is not noted when keys were last used: %s", error.message)
+        for lender in self.lenders.values():
+            await lender.pool.close()
         await self.ledger.close()
         await self.upstream.close()
         await self.database.close()

@@ -94,6 +94,8 @@ class Delivery:
                 fault.message[:NOTE_MAX] if fault is not None else "",
                 round((started_s - self.call.started_s) * 1000),
                 round((now_s - started_s) * 1000) if status else 0,
+                candidate.account,
+                candidate.fallback,
             )
         )
 

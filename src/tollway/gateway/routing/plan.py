@@ -32,6 +32,10 @@ class Candidate:
     """Channel and key: health, cool-downs, limits and exclusion go by it."""
     weight: float
     """Its share of the calls of its tier; the lanes of one channel share the channel's weight."""
+    account: str = ""
+    """The account that lends its credential to this call."""
+    fallback: bool = False
+    """Asked with the paid key, because no account was left."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
