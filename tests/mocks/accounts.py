@@ -1,6 +1,7 @@
 """A stand-in for a vendor of subscriptions: an OAuth token address, and the wires its accounts may speak.
 
-Faithful where it hurts: a refresh token is good once, its successor comes with the answer, a used one is `invalid_grant`.
+Faithful where it hurts: a refresh token is good once, its successor comes with the answer, and a used one is
+`invalid_grant`.
 """
 
 import json

@@ -187,7 +187,7 @@ class AnyLife(RuleBasedStateMachine):
         assert (one.state is State.REVOKED) <= bool(one.revoke_reason)
         assert one.state is not State.ACTIVE or not one.revoke_reason
         assert not one.probation or one.state is State.ACTIVE
-        assert 0 <= one.consecutive_failures
+        assert one.consecutive_failures >= 0
         assert one.state is not State.ACTIVE or one.consecutive_failures < PATIENCE.failures
 
 
