@@ -88,6 +88,12 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     overrun_nano_usd: NanoUsd = NanoUsd(0)
     """What the call cost above its hold; absorbed, never charged."""
     dropped: tuple[str, ...] = ()
+    overridden: tuple[str, ...] = ()
+    """Fields that an operator's override changed: of those that change what was asked, or what it costs."""
+    group: str = ""
+    """The group the call was made in, where its ratio is not 1 or it was not the usual one."""
+    ratio: str = ""
+    """What the price was multiplied with beside the margin, where it is not 1."""
     note: str = ""
     stop: str = ""
     """Why we ended the answer ourselves: `credits_exhausted`, or nothing."""

@@ -36,6 +36,7 @@ def show_receipt(receipt: Receipt, to_admin: bool) -> Shown:
         "price": {
             "version": receipt.price_version,
             "margin": str(MARGIN),
+            "ratio": receipt.ratio or "1",
             "lines": msgspec.to_builtins(receipt.lines),
         },
         "hold": money(receipt.hold_begun_nano_usd or receipt.hold_nano_usd),
@@ -43,6 +44,8 @@ def show_receipt(receipt: Receipt, to_admin: bool) -> Shown:
         "hold_extensions": receipt.extensions,
         "charge": money(receipt.charge_nano_usd),
         "dropped": list(receipt.dropped),
+        "overridden": list(receipt.overridden),
+        "group": receipt.group,
         "note": receipt.note,
         "x-tollway-stop": receipt.stop,
     }

@@ -74,7 +74,8 @@ class Dispatcher:
         provider, status = candidate.provider, 0
         upstream = self._inside[provider.name] if provider.inside else self._outside
         try:
-            prepared, outbound = prepare(delivery.call, candidate, output_limit)
+            prepared, outbound = prepare(delivery.call, candidate, output_limit, delivery.faults)
+            delivery.settlement.overridden = prepared.overridden
             inbound = await upstream.send(outbound)
             del outbound
             try:
@@ -146,7 +147,9 @@ async def _read_on(inbound: Inbound, telling: Telling) -> None:
 async def _refused(candidate: Candidate, prepared: Prepared, inbound: Inbound) -> Fault:
     """A provider's error answer as a fault."""
     body = await inbound.read()
-    fault = candidate.provider.dialect.read_error(inbound.status, head := dict(inbound.headers), body)
+    taken_for = candidate.channel.status_map
+    status = taken_for.get(inbound.status, inbound.status) if taken_for else inbound.status
+    fault = candidate.provider.dialect.read_error(status, head := dict(inbound.headers), body)
     fault.head = head
     fault.verbatim = body if prepared.passthrough else None
     return fault
