@@ -192,7 +192,7 @@ def _returns(operation: Operation) -> Do:
 
     def do(draft: Draft) -> None:
         fault = Returned(str(value["message"]), status=status, remedy=remedy, code=value.get("code") or "refused")
-        fault.kind = value.get("type") or fault.kind
+        fault.kind, fault.blameless = value.get("type") or fault.kind, True
         raise fault
 
     return do
