@@ -39,11 +39,13 @@ from tollway.gateway.paths import Paths
 from tollway.gateway.pipeline.dispatch import Dispatcher
 from tollway.gateway.pipeline.heart import Heart
 from tollway.gateway.pipeline.lending import lenders
+from tollway.gateway.pipeline.prober import Prober
 from tollway.gateway.pipeline.relay import Gateway
 from tollway.gateway.pipeline.seals import Seals
 from tollway.gateway.provider import Provider
 from tollway.gateway.routing.health import Health
 from tollway.gateway.routing.router import Router
+from tollway.gateway.routing.sharing import Sharing
 from tollway.gateway.surface import Surface
 from tollway.gateway.worker import Worker
 from tollway.kit.http1.asgi import App
@@ -56,6 +58,7 @@ log = logging.getLogger("tollway.app")
 BEAT_S = 1.0
 NOTE_USE_S = 60.0
 ASK_ENGINES_S = 30.0
+PROBE_S = SHARE_S = 1.0
 DROP_S = 6 * 3600.0
 LOAD_S = 1.0
 LOOK_AT_PRICES_S = 0.25
@@ -109,6 +112,7 @@ class Hub:
         self.upstream = _client(settings)
         self.engines = LocalEngines(self.catalog, self.channels, self.providers, self.upstream)
         self.lenders = lenders(settings.pools, self.providers, self.upstream, self.clock.now_s)
+        self.prober = Prober(self.health, lambda: self.router.candidates, self.upstream, self.clock.monotonic_s)
         self.worker = Worker()
         self.heart = Heart()
         self.control = ControlPlane(self.keys, self._control_app)
@@ -191,6 +195,11 @@ class Hub:
             min(BEAT_S, heartbeat_s / 2), "heartbeat", lambda: self.heart.beat(self.clock.monotonic_s(), heartbeat_s)
         )
         self.worker.every(LOAD_S, "load the control plane", self.control.load_when_quiet)
+        if not self.settings.server.shared_url.startswith("memory:"):
+            sharing = Sharing(self.health, self.shared, self.clock, secrets.token_hex(8))
+            self.worker.every(SHARE_S, "share what is known of channels", sharing.round)
+        if self.settings.health.probe:
+            self.worker.every(PROBE_S, "probe channels", self.prober.round)
         self.worker.every(LOOK_AT_PRICES_S, "look at prices", self.look_at_prices)
         if self.settings.retention.receipts_months:
             self.worker.every(DROP_S, "drop old receipts", self._drop_receipts, at_once=True)
@@ -243,6 +252,7 @@ class Hub:
     async def close(self) -> None:
         """Settle, write, return what was leased, let go."""
         await self.worker.stop()
+        await self.prober.close()
         try:
             await self.keys.note_use()
         except TollwayError as error:  # the books come next, and matter more

@@ -91,6 +91,8 @@ class Provider:
     """Environment variable that holds `host[:port]` where the base URL is not stated."""
     host_port: int = 0
     """The port of such an address when it names none."""
+    models_path: str = ""
+    """Where it lists its models, appended to the base: costs nothing to ask, and tells whether the key is good."""
     headers: HeaderLines = ()
     drops: Callable[[Body, Target], tuple[str, ...]] = lambda body, target: ()
     """Names of fields the accent is about to remove, for `x-tollway-dropped`."""
