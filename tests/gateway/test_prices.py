@@ -23,7 +23,7 @@ CLASSES = {
     "audio_in": "input_audio_mtok",
     "image_out": "output_image_mtok",
 }
-SOURCES = {"gemini": "google", "xai": "x-ai"}
+SOURCES = {"claude_subscription": "anthropic", "gemini": "google", "xai": "x-ai"}
 SOURCE = {provider.id: provider for provider in providers}
 EXPLAINED = {
     (row["model"], row["source"], row["class"]): row

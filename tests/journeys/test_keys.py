@@ -15,7 +15,7 @@ ECHO = "echo"
 FIELDS = {
     "request_id", "user_id", "key_id", "reason", "surface", "model", "asked_model", "stream", "started_at",
     "duration_ms", "first_byte_ms", "attempts", "tokens", "price", "hold", "charge", "dropped", "note",
-    "hold_at_end", "hold_extensions", "x-tollway-stop",
+    "hold_at_end", "hold_extensions", "x-tollway-stop", "overridden", "group",
 }  # fmt: skip
 
 

@@ -108,7 +108,9 @@ def test_an_override_is_read_in_both_its_forms():
 
 def test_fields_that_change_a_price_are_stripped_unless_allowed():
     assert channel().strip == STRIPPED
-    assert channel(allow=["service_tier"], disable_store=True).strip == STRIPPED - {"service_tier"} | {"store"}
+    assert channel(allow=["service_tier"], disable_store=True).strip == STRIPPED - {"service_tier", "serviceTier"} | {
+        "store"
+    }
 
 
 @pytest.mark.parametrize(

@@ -55,8 +55,9 @@ class Office:
 
 def vendor_of(provider: Provider) -> Vendor:
     """What settings must know of it."""
-    one = provider
-    return Vendor(one.name, one.key_env, one.base_env, one.base_url, one.needs_key, one.host_env, one.host_port)
+    one, lends = provider, provider.subscription is not None
+    host = one.host_env, one.host_port
+    return Vendor(one.name, one.key_env, one.base_env, one.base_url, one.needs_key, *host, lends)
 
 
 def settings_of(argv: Mapping[str, Any]) -> Settings:

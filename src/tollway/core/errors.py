@@ -21,7 +21,7 @@ TollwayError
 """
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tollway.core.money import credits_of
 
@@ -37,6 +37,10 @@ class Remedy(enum.Enum):
     NEXT_CHANNEL = "next_channel"
     ONCE_MORE = "once_more"
     """One more try in all, on another channel if there is one, else the same."""
+
+
+NO_ACCOUNT = "no_healthy_account"
+"""The code of a pool that has no account left for a call; nobody was asked in vain."""
 
 
 class TollwayError(Exception):
@@ -199,6 +203,10 @@ class Fault(TollwayError):
         self.kind = kind_of_status(status)
         self.verbatim: bytes | None = None
         """The provider's own error body, when the caller speaks the same dialect."""
+        self.head: Mapping[bytes, bytes] = {}
+        """The headers it came with."""
+        self.blameless = False
+        """It says nothing about how the channel is doing."""
 
 
 def kind_of_status(status: int) -> str:
@@ -216,7 +224,8 @@ class NoChannelAnswered(TollwayError):
     def __init__(self, faults: Sequence[Fault]) -> None:
         last = faults[-1] if faults else None
         limited = bool(faults) and all(fault.status == 429 for fault in faults)
-        self.status = 429 if limited else 504 if last and last.status == 504 else 502 if faults else 503
+        resting = bool(faults) and all(fault.code == NO_ACCOUNT for fault in faults)
+        self.status = 429 if limited else 504 if last and last.status == 504 else 502 if faults and not resting else 503
         self.kind = "rate_limited" if limited else kind_of_status(self.status) if faults else "overloaded"
         self.code = "rate_limit_exceeded" if limited else "all_providers_failed" if faults else "model_not_found"
         waits = [fault.retry_after_s for fault in faults if fault.retry_after_s is not None]

@@ -48,6 +48,8 @@ class HealthRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     keyword_window_s: Positive = 600.0
     probe: bool = True
     """Ask channels whose circuit is open, once its rest is over, before a caller's call does."""
+    probe_idle_s: NotNegative = 900.0
+    """A channel unused for so long is asked for its list of models, where it has one; 0: never."""
     drip_characters: NotNegative = 48.0
     """Fewer characters than these within `drip_s`, after its first word, and a stream is given up; 0: never."""
     drip_s: Positive = 120.0

@@ -15,7 +15,9 @@ from tollway.core.shape import BodyOverride
 
 _INPUTS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "image_in", "audio_in")
 _OUTPUTS = ("output", "image_out", "audio_out")
-STRIPPED = frozenset({"service_tier", "inference_geo", "speed", "safety_identifier", "include_obfuscation"})
+STRIPPED = frozenset(
+    {"service_tier", "serviceTier", "inference_geo", "speed", "safety_identifier", "include_obfuscation"}
+)
 """Fields that change what a provider charges, or what it learns of a caller: taken out unless a channel allows them."""
 
 
@@ -202,8 +204,6 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Bodies of the provider's own dialect go on as they came, but for the model's name and the output limit."""
     strip: frozenset[str] = STRIPPED
     """Fields that are taken out of bodies."""
-    system_prompt: str = ""
-    """Put in front of a conversation that has no system prompt of its own."""
     rpm: int | None = None
     tpm: int | None = None
     parallel: int | None = None

@@ -40,6 +40,10 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Milliseconds after the call began."""
     first_byte_ms: int = 0
     """Milliseconds from this attempt's start to its first byte; 0 when none came."""
+    account: str = ""
+    """The account that lent its credential, of a pool of accounts."""
+    fallback: bool = False
+    """The pool had no account left: asked with the operator's paid key."""
 
 
 class PriceLine(msgspec.Struct, frozen=True, gc=False):
@@ -84,6 +88,12 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     overrun_nano_usd: NanoUsd = NanoUsd(0)
     """What the call cost above its hold; absorbed, never charged."""
     dropped: tuple[str, ...] = ()
+    overridden: tuple[str, ...] = ()
+    """Fields that an operator's override changed: of those that change what was asked, or what it costs."""
+    group: str = ""
+    """The group the call was made in, where its ratio is not 1 or it was not the usual one."""
+    ratio: str = ""
+    """What the price was multiplied with beside the margin, where it is not 1."""
     note: str = ""
     stop: str = ""
     """Why we ended the answer ourselves: `credits_exhausted`, `books_unavailable` (nobody could say whether credit is

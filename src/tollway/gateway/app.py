@@ -38,11 +38,14 @@ from tollway.gateway.metering.learned import UsualOutput
 from tollway.gateway.paths import Paths
 from tollway.gateway.pipeline.dispatch import Dispatcher
 from tollway.gateway.pipeline.heart import Heart
+from tollway.gateway.pipeline.lending import lenders
+from tollway.gateway.pipeline.prober import Prober
 from tollway.gateway.pipeline.relay import Gateway
 from tollway.gateway.pipeline.seals import Seals
 from tollway.gateway.provider import Provider
 from tollway.gateway.routing.health import Health
 from tollway.gateway.routing.router import Router
+from tollway.gateway.routing.sharing import Sharing
 from tollway.gateway.surface import Surface
 from tollway.gateway.worker import Worker
 from tollway.kit.http1.asgi import App
@@ -55,9 +58,11 @@ log = logging.getLogger("tollway.app")
 BEAT_S = 1.0
 NOTE_USE_S = 60.0
 ASK_ENGINES_S = 30.0
+PROBE_S = SHARE_S = 1.0
 DROP_S = 6 * 3600.0
 LOAD_S = 1.0
 LOOK_AT_PRICES_S = 0.25
+LOOK_AT_ACCOUNTS_S = 0.5
 AWAIT_ENGINES_S = 0.8
 """How long the start waits for engines to say what they serve; what comes later is put on sale then."""
 SECRET = "opaque.key"
@@ -106,6 +111,8 @@ class Hub:
         self.router = Router(self.catalog.models, self.channels, self.providers, self.health)
         self.upstream = _client(settings)
         self.engines = LocalEngines(self.catalog, self.channels, self.providers, self.upstream)
+        self.lenders = lenders(settings.pools, self.providers, self.upstream, self.clock.now_s)
+        self.prober = Prober(self.health, lambda: self.router.candidates, self.upstream, self.clock.monotonic_s)
         self.worker = Worker()
         self.heart = Heart()
         self.control = ControlPlane(self.keys, self._control_app)
@@ -134,7 +141,7 @@ class Hub:
             limits=self.limits,
             router=self.router,
             ledger=self.ledger,
-            dispatcher=Dispatcher(self.health, self.upstream, inside, now_s),
+            dispatcher=Dispatcher(self.health, self.upstream, inside, now_s, self.lenders),
             seals=Seals(now_s),
             heart=self.heart,
             usual=UsualOutput(),
@@ -188,10 +195,17 @@ class Hub:
             min(BEAT_S, heartbeat_s / 2), "heartbeat", lambda: self.heart.beat(self.clock.monotonic_s(), heartbeat_s)
         )
         self.worker.every(LOAD_S, "load the control plane", self.control.load_when_quiet)
+        if not self.settings.server.shared_url.startswith("memory:"):
+            sharing = Sharing(self.health, self.shared, self.clock, secrets.token_hex(8))
+            self.worker.every(SHARE_S, "share what is known of channels", sharing.round)
+        if self.settings.health.probe:
+            self.worker.every(PROBE_S, "probe channels", self.prober.round)
         self.worker.every(LOOK_AT_PRICES_S, "look at prices", self.look_at_prices)
         if self.settings.retention.receipts_months:
             self.worker.every(DROP_S, "drop old receipts", self._drop_receipts, at_once=True)
         self.worker.every(NOTE_USE_S, "note use of keys", self.keys.note_use)
+        if self.lenders:
+            self.worker.every(LOOK_AT_ACCOUNTS_S, "look at accounts", self._look_at_accounts)
         if self.engines.channels:
             self.worker.every(ASK_ENGINES_S, "ask local engines", self.ask_engines, at_once=True)
             with contextlib.suppress(TimeoutError):
@@ -203,6 +217,11 @@ class Hub:
         if cards is not None:
             self.engines.sell_from(self.listed.at_prices(cards))
             self._take_stock()
+
+    async def _look_at_accounts(self) -> None:
+        """Learn what operators and other processes have changed in the pools' files."""
+        for lender in self.lenders.values():
+            await lender.pool.look()
 
     async def _drop_receipts(self) -> None:
         """Forget the months that need not be kept."""
@@ -233,10 +252,13 @@ class Hub:
     async def close(self) -> None:
         """Settle, write, return what was leased, let go."""
         await self.worker.stop()
+        await self.prober.close()
         try:
             await self.keys.note_use()
         except TollwayError as error:  # the books come next, and matter more
             log.warning("it is not noted when keys were last used: %s", error.message)
+        for lender in self.lenders.values():
+            await lender.pool.close()
         await self.ledger.close()
         await self.upstream.close()
         await self.database.close()

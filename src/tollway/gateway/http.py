@@ -112,6 +112,7 @@ class Front:
             started_s=times[1],
             opaque=self.opaque,
             seals=self.gateway.seals,
+            path=request.path,
         )
 
     async def _count(self, call: Call, sink: Sink) -> None:

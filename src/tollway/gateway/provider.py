@@ -34,6 +34,38 @@ class Disconnect:
 
 
 @dataclass(frozen=True, slots=True)
+class Loan:
+    """What an account lends to one call."""
+
+    account: str
+    """Our own name for it: on the receipt, never upstream and never to the caller."""
+    token: str
+    generation: int
+    """Which of the account's tokens this is."""
+    account_id: str
+    """What the vendor calls the account, where its requests must name it; may be empty."""
+    session: str
+    """What the conversation is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """How a provider whose credentials are accounts is let in: its calls borrow one from a pool."""
+
+    authorize: Callable[[Loan], HeaderLines]
+    margin_s: float
+    """A token that ends within this is renewed first, unless the operator says otherwise."""
+    paid: str
+    """The provider that answers with the operator's paid key when no account is left."""
+    paid_url: str = ""
+    """Where it is asked; empty: at the pool's own address."""
+    fields: Callable[[Body, Loan], Body] = lambda body, loan: body
+    """What else the body says of the conversation; must not change its argument."""
+    passes: tuple[bytes, ...] = ()
+    """How the names of a genuine client's own headers begin that go on when it speaks the provider's dialect."""
+
+
+@dataclass(frozen=True, slots=True)
 class Provider:
     """Where a dialect is spoken, how to be let in, and what must be said differently there."""
 
@@ -59,6 +91,8 @@ class Provider:
     """Environment variable that holds `host[:port]` where the base URL is not stated."""
     host_port: int = 0
     """The port of such an address when it names none."""
+    models_path: str = ""
+    """Where it lists its models, appended to the base: costs nothing to ask, and tells whether the key is good."""
     headers: HeaderLines = ()
     drops: Callable[[Body, Target], tuple[str, ...]] = lambda body, target: ()
     """Names of fields the accent is about to remove, for `x-tollway-dropped`."""
@@ -69,6 +103,10 @@ class Provider:
     """A model without a row in the catalog is sold at the operator's declared local price."""
     engine: Engine | None = None
     """How a local engine is asked about itself; None: it is a service, and is not asked."""
+    subscription: Subscription | None = None
+    """Its credentials are accounts that the operator states as `[accounts.<name>]`."""
+    gather: Callable[[bytes], bytes] | None = None
+    """It always streams: makes the body of a whole answer from the whole stream. Raises ValueError, Fault."""
 
 
 def bearer(key: str) -> HeaderLines:

@@ -24,6 +24,8 @@ class Vendor(NamedTuple):
     needs_key: bool = True
     host_env: str = ""
     host_port: int = 0
+    lends: bool = False
+    """Its credentials are accounts, stated as `[accounts.<name>]`; no key makes a channel to it."""
 
 
 def channels_of(sources: Sources, vendors: Sequence[Vendor], upstream: Upstream) -> tuple[Channel, ...]:
@@ -38,6 +40,8 @@ def channels_of(sources: Sources, vendors: Sequence[Vendor], upstream: Upstream)
             raise sheet.error((*place, "provider"), f"no such provider; known are {', '.join(sorted(known))}")
         if row.id in channels or not row.id:
             raise sheet.error((*place, "id"), "must be there, and only once")
+        if known[row.provider].lends:
+            raise sheet.error((*place, "provider"), "its credentials are accounts: state them as [accounts.<name>]")
         channels[row.id] = _stated(row, place, known[row.provider], sources, upstream)
     stated = {row.provider for row in rows}
     for vendor in vendors:

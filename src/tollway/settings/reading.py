@@ -12,10 +12,12 @@ from tollway.core.health import HealthRules
 from tollway.core.model import Channel
 from tollway.kit.http1.limits import Limits
 from tollway.kit.toml import Sheet, read
+from tollway.settings.accounts import pools_of
 from tollway.settings.channels import Vendor, channels_of
 from tollway.settings.places import FILE, default_data_dir, find_file
 from tollway.settings.sections import Books, Keys, Plans, Retention, Server, Upstream, Vault
 from tollway.settings.sources import PREFIX, Sources, section, variable_of
+from tollway.stated.accounts import AccountPool
 
 _ELSEWHERE = ("models", "fallbacks", "local")
 """Tables of tollway.toml that the catalog reads."""
@@ -54,6 +56,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: Path
     database_url: str
     channels: tuple[Channel, ...]
+    """Those stated or found, and those of the pools."""
+    pools: tuple[AccountPool, ...] = ()
     sheet: Sheet | None
     """The operator's tollway.toml, for the catalog's `[[models]]`, `[fallbacks]` and `[local]`."""
     findings: tuple[Finding, ...] = ()
@@ -81,12 +85,14 @@ def load(
     path = find_file(environ, given, here)
     sheet = read(path) if path else Sheet(FILE, {})
     sources = Sources({name: value for name, value in given.items() if name != "config"}, environ, sheet)
-    known = {*_SECTIONS, "channels", *_ELSEWHERE}
+    known = {*_SECTIONS, "channels", "accounts", *_ELSEWHERE}
     for name in sheet.values:
         if name not in known:
             raise sheet.error((name,), f"is no setting; known are {', '.join(sorted(known))}")
     server = section(Server, "server", sources)
     upstream = section(Upstream, "upstream", sources)
+    data_dir = Path(server.data_dir).expanduser() if server.data_dir else default_data_dir(environ, here)
+    pools = pools_of(sources, vendors, upstream, data_dir)
     return Settings(
         server=server,
         limits=section(Limits, "limits", sources),
@@ -97,9 +103,10 @@ def load(
         plans=section(Plans, "plans", sources),
         retention=section(Retention, "retention", sources),
         vault=section(Vault, "vault", sources),
-        data_dir=Path(server.data_dir).expanduser() if server.data_dir else default_data_dir(environ, here),
+        data_dir=data_dir,
         database_url=server.database_url or "sqlite://",
-        channels=channels_of(sources, vendors, upstream),
+        channels=(*channels_of(sources, vendors, upstream), *(pool.channel for pool in pools)),
+        pools=pools,
         sheet=sheet if path else None,
         findings=tuple(_findings(sources, vendors)),
     )
@@ -119,8 +126,17 @@ def _findings(sources: Sources, vendors: Sequence[Vendor]) -> list[Finding]:
     if sources.sheet.values.get("vault", {}).get("key"):
         where = f"{sources.sheet.file}:{sources.sheet.line(('vault', 'key'))}: vault.key"
         found.append(Finding(Level.WARN, "settings", "a key stands in the file", where, "use TOLLWAY_VAULT_KEY"))
+    for name, table in sources.sheet.values.get("accounts", {}).items():
+        if table.get("fallback_key"):
+            where = f"{sources.sheet.file}:{sources.sheet.line(('accounts', name, 'fallback_key'))}: accounts.{name}"
+            found.append(Finding(Level.WARN, "settings", "a key stands in the file", where, "use fallback_key_env"))
     for vendor in vendors:
-        if vendor.needs_key and sources.variables.get(vendor.base_env) and not sources.variables.get(vendor.key_env):
+        if (
+            vendor.needs_key
+            and not vendor.lends
+            and sources.variables.get(vendor.base_env)
+            and not sources.variables.get(vendor.key_env)
+        ):
             problem = f"an address but no key: no channel to {vendor.name}"
             found.append(Finding(Level.WARN, "settings", problem, vendor.base_env, f"set {vendor.key_env}"))
     return found

@@ -28,7 +28,7 @@ AUTO = "auto"
 """A key of this group walks through the groups its owner may use; no channel and no ratio can be called so."""
 _GROUP = re.compile(r"[\w.:-]{1,64}")
 _AS_STATED = (
-    *("key_choice", "enabled", "tag", "remark", "priority", "weight", "system_prompt", "auto_disable", "test_model"),
+    *("key_choice", "enabled", "tag", "remark", "priority", "weight", "auto_disable", "test_model"),
     *("rpm", "tpm", "parallel", "key_rpm", "key_tpm", "key_parallel", "on_disconnect"),
 )
 
@@ -72,8 +72,6 @@ class ChannelRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Fields that are not taken out of bodies, though they change what a provider charges or learns of a caller."""
     disable_store: bool = False
     """Takes `store` out of bodies."""
-    system_prompt: str = ""
-    """For conversations that have none of their own."""
     rpm: AtLeastOne | None = None
     tpm: AtLeastOne | None = None
     parallel: AtLeastOne | None = None
@@ -169,4 +167,5 @@ def _stripped(row: ChannelRow) -> frozenset[str]:
     for at, name in enumerate(row.allow):
         if name not in STRIPPED:
             raise Wrong(("allow", at), f"{name!r} is none of {', '.join(sorted(STRIPPED))}")
-    return STRIPPED - set(row.allow) | ({"store"} if row.disable_store else set())
+    allowed = set(row.allow) | ({"serviceTier"} if "service_tier" in row.allow else set())
+    return STRIPPED - allowed | ({"store"} if row.disable_store else set())

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tollway.core.shape import BodyOverride, Condition, Operation
-from tollway.kit.sendable import bad_header
+from tollway.kit.sendable import bad_header, is_sendable
 from tollway.kit.toml import Place
 from tollway.stated.wrong import Wrong, convert
 
@@ -57,6 +57,7 @@ _NAMES_OF_HEADERS: dict[str, tuple[str, ...]] = {
 }
 _OF_AN_ERROR = {"message": str, "status_code": int, "code": str, "type": str, "skip_retry": bool}
 _OF_A_FILTER = ("type", "where", "conditions", "logic", "recursive")
+_STREAM = "whether an answer is streamed is for the caller to say"
 _ROOT: Place = ("param_override",)
 
 
@@ -64,6 +65,8 @@ def checked_override(stated: Mapping[str, Any]) -> BodyOverride | None:
     """An override as stated, checked; None when it is empty. Raises Wrong naming the place."""
     if not stated:
         return None
+    if "stream" in stated:
+        raise Wrong((*_ROOT, "stream"), _STREAM)
     if "operations" not in stated:
         return BodyOverride(fields={name: plain_value(value, (*_ROOT, name)) for name, value in stated.items()})
     fields = {name: plain_value(value, (*_ROOT, name)) for name, value in stated.items() if name != "operations"}
@@ -129,6 +132,9 @@ def _operation(row: Any, place: Place) -> Operation:
     for name in _NEEDS[operation.mode]:
         if name not in row or (name != "value" and not row[name]):
             raise Wrong((*place, name), f"{operation.mode} needs it")
+    for name in ("path", "from", "to"):
+        if operation.mode in BODY_MODES and name in row and row[name] == "stream":
+            raise Wrong((*place, name), _STREAM)
     _check(operation, place)
     return msgspec.structs.replace(operation, conditions=conditions, logic=logic)
 
@@ -138,8 +144,8 @@ def _check(operation: Operation, place: Place) -> None:
     mode, value, at_value = operation.mode, operation.value, (*place, "value")
     if mode in _TEXTS and not isinstance(value, str):
         raise Wrong(at_value, f"{mode} needs a text")
-    if mode == "set_header" and not isinstance(value, str | int | float):
-        raise Wrong(at_value, "a header's value must be a text")
+    if mode == "set_header" and not (isinstance(value, str | int | float) and is_sendable(str(value))):
+        raise Wrong(at_value, "a header's value must be a text of printable ASCII")
     for name in _NAMES_OF_HEADERS.get(mode, ()):
         _check_name(operation.path if name == "path" else operation.from_ if name == "from" else operation.to, place)
     if mode == "regex_replace":

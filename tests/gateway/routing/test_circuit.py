@@ -210,4 +210,5 @@ def test_every_setting_changes_what_happens(setting: str) -> None:
 
 def test_no_setting_is_without_such_a_test() -> None:
     elsewhere = {"keywords": "test_health", "drip_s": "pipeline/test_pace", "drip_characters": "pipeline/test_pace"}
+    elsewhere |= {"probe_idle_s": "pipeline/test_prober"}
     assert {field.name for field in msgspec.structs.fields(HealthRules)} == set(SEEN) | set(elsewhere)

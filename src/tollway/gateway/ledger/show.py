@@ -18,7 +18,7 @@ def plausible(name: str) -> bool:
 
 def show_receipt(receipt: Receipt, to_admin: bool) -> Shown:
     """The receipt as JSON; what the hub itself paid or lost is for administrators."""
-    shown = {
+    shown: Shown = {
         "request_id": receipt.id,
         "user_id": receipt.user,
         "key_id": receipt.key,
@@ -31,10 +31,12 @@ def show_receipt(receipt: Receipt, to_admin: bool) -> Shown:
         "duration_ms": receipt.duration_ms,
         "first_byte_ms": receipt.first_byte_ms,
         "attempts": [_whole(attempt) for attempt in receipt.attempts],
+        "fallback": any(attempt.fallback and not attempt.fault for attempt in receipt.attempts),
         "tokens": _tokens(receipt),
         "price": {
             "version": receipt.price_version,
             "margin": str(MARGIN),
+            "ratio": receipt.ratio or "1",
             "lines": msgspec.to_builtins(receipt.lines),
         },
         "hold": money(receipt.hold_begun_nano_usd or receipt.hold_nano_usd),
@@ -42,9 +44,14 @@ def show_receipt(receipt: Receipt, to_admin: bool) -> Shown:
         "hold_extensions": receipt.extensions,
         "charge": money(receipt.charge_nano_usd),
         "dropped": list(receipt.dropped),
+        "overridden": list(receipt.overridden),
+        "group": receipt.group,
         "note": receipt.note,
         "x-tollway-stop": receipt.stop,
     }
+    if not to_admin:
+        for attempt in shown["attempts"]:
+            del attempt["account"]
     if to_admin:
         shown["provider_cost"] = money(receipt.provider_cost_nano_usd)
         shown["overrun"] = money(receipt.overrun_nano_usd)

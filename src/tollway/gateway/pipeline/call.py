@@ -34,6 +34,8 @@ class Call(msgspec.Struct):
     """Monotonic seconds."""
     opaque: Opaque
     seals: Seals
+    path: str = ""
+    """Of the request."""
     _read: ChatRequest | None = None
 
     def request(self) -> ChatRequest:

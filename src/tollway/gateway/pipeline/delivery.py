@@ -66,14 +66,16 @@ class Delivery:
     """Created when the hold is taken. A whole answer is given here; a stream by a `Telling`, one for each attempt."""
 
     __slots__ = (
-        "_plan", "_seals", "call", "committed", "heart", "ledger", "now_s", "settlement", "sink", "slot", "stream",
-        "weighed",
+        "_plan", "_seals", "call", "committed", "faults", "heart", "ledger", "now_s", "settlement", "sink", "slot",
+        "stream", "weighed",
     )  # fmt: skip
 
     def __init__(self, call: Call, plan: Plan, weighed: Weighed, slot: Slot, sink: Sink, rooms: "Rooms") -> None:
         self.call, self.sink, self.ledger, self.weighed, self.slot = call, sink, rooms.ledger, weighed, slot
         self.now_s, self.heart = rooms.now_s, rooms.heart
         self.settlement = Settlement(call, weighed, plan.model.id, rooms.usual)
+        self.faults: tuple[Fault, ...] = ()
+        """Why the channels tried so far were not the answer."""
         self.committed = False
         """The caller has the head: no other channel from here on."""
         self.stream: Stream | None = None
@@ -85,6 +87,8 @@ class Delivery:
     def tried(self, candidate: Candidate, status: int, started_s: float, fault: Fault | None = None) -> None:
         """Put one attempt on the receipt."""
         now_s = self.now_s()
+        if fault is not None:
+            self.faults += (fault,)
         self.settlement.attempts.append(
             Attempt(
                 candidate.channel.id,
@@ -94,6 +98,8 @@ class Delivery:
                 fault.message[:NOTE_MAX] if fault is not None else "",
                 round((started_s - self.call.started_s) * 1000),
                 round((now_s - started_s) * 1000) if status else 0,
+                candidate.account,
+                candidate.fallback,
             )
         )
 

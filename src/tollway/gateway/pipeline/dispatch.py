@@ -5,9 +5,10 @@ import contextlib
 from collections.abc import Callable, Mapping
 
 from tollway.core.errors import Fault, Remedy
-from tollway.core.ids import CallId
+from tollway.core.ids import CallId, ChannelId
 from tollway.core.stream import Completed
 from tollway.gateway.pipeline.delivery import Delivery
+from tollway.gateway.pipeline.lending import Lender
 from tollway.gateway.pipeline.prepare import CannotSay, Prepared, prepare
 from tollway.gateway.pipeline.reply import StreamReply
 from tollway.gateway.pipeline.telling import Telling
@@ -19,6 +20,7 @@ from tollway.gateway.routing.retry import fault_of, silence
 from tollway.kit.http1.wire import Inbound, UpstreamError
 from tollway.ports import Upstream
 
+NO_LENDERS: Mapping[ChannelId, Lender] = {}
 ENDED = Fault("the call ended before the provider had answered", status=499, remedy=Remedy.NONE, code="ended")
 """On the receipt of a caller who left meanwhile."""
 
@@ -27,10 +29,16 @@ class Dispatcher:
     """Tries the channels of a plan in order."""
 
     def __init__(
-        self, health: Health, outside: Upstream, inside: Mapping[str, Upstream], now_s: Callable[[], float]
+        self,
+        health: Health,
+        outside: Upstream,
+        inside: Mapping[str, Upstream],
+        now_s: Callable[[], float],
+        lenders: Mapping[ChannelId, Lender] = NO_LENDERS,
     ) -> None:
-        """`inside` holds the providers that answer within the process, by name."""
+        """`inside`: the providers that answer within the process, by name; `lenders`: channels that are accounts."""
         self._health, self._outside, self._inside, self._now_s = health, outside, inside, now_s
+        self._lenders = lenders
 
     async def first_to_answer(self, plan: Plan, delivery: Delivery, output_limit: int | None) -> None:
         """Deliver the first answer. Raises Fault when nothing would help, NoChannelAnswered when nothing helped."""
@@ -38,12 +46,16 @@ class Dispatcher:
         health, call = self._health, delivery.call
         for candidate in attempts(plan, faults, None if health.all_well else self._trial(call.id)):
             try:
-                await self._attempt(candidate, delivery, output_limit)
+                lender = self._lenders.get(candidate.channel.id) if self._lenders else None
+                if lender is None:
+                    await self._attempt(candidate, delivery, output_limit)
+                else:
+                    await lender.answer(candidate, delivery, lambda one: self._attempt(one, delivery, output_limit))
                 return
             except Fault as fault:
                 if delivery.committed:
                     raise
-                if not isinstance(fault, CannotSay):
+                if not (isinstance(fault, CannotSay) or fault.blameless):
                     health.failed(candidate, fault, self._now_s(), call.caller.user)
                 if fault.remedy is Remedy.NONE:
                     raise
@@ -62,7 +74,8 @@ class Dispatcher:
         provider, status = candidate.provider, 0
         upstream = self._inside[provider.name] if provider.inside else self._outside
         try:
-            prepared, outbound = prepare(delivery.call, candidate, output_limit)
+            prepared, outbound = prepare(delivery.call, candidate, output_limit, delivery.faults)
+            delivery.settlement.overridden = prepared.overridden
             inbound = await upstream.send(outbound)
             del outbound
             try:
@@ -134,7 +147,10 @@ async def _read_on(inbound: Inbound, telling: Telling) -> None:
 async def _refused(candidate: Candidate, prepared: Prepared, inbound: Inbound) -> Fault:
     """A provider's error answer as a fault."""
     body = await inbound.read()
-    fault = candidate.provider.dialect.read_error(inbound.status, dict(inbound.headers), body)
+    taken_for = candidate.channel.status_map
+    status = taken_for.get(inbound.status, inbound.status) if taken_for else inbound.status
+    fault = candidate.provider.dialect.read_error(status, head := dict(inbound.headers), body)
+    fault.head = head
     fault.verbatim = body if prepared.passthrough else None
     return fault
 

@@ -1,5 +1,6 @@
 """From a call and a candidate to the bytes that go to the provider."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -10,6 +11,10 @@ from tollway.gateway.dialect import Body, Edits, Target, Written, close_body
 from tollway.gateway.pipeline.call import Call
 from tollway.gateway.pipeline.caller_words import CallerWords
 from tollway.gateway.routing.plan import Candidate
+from tollway.gateway.shaping.bounds import bounded
+from tollway.gateway.shaping.headers import Lines
+from tollway.gateway.shaping.moment import Moment
+from tollway.gateway.shaping.strip import stripped
 from tollway.kit.http1.wire import Outbound
 
 _NOTHING_WRITTEN = Written({})
@@ -22,16 +27,21 @@ class Prepared(NamedTuple):
     """Both sides speak the same dialect."""
     written: Written
     dropped: tuple[str, ...]
+    overridden: tuple[str, ...] = ()
+    """Fields that matter and that an operator's override has changed."""
 
 
 _AS_IT_CAME = Prepared(True, _NOTHING_WRITTEN, ())
 
 
-def prepare(call: Call, candidate: Candidate, output_limit: int | None) -> tuple[Prepared, Outbound]:
-    """Say the call in the candidate's dialect and accent.
+def prepare(
+    call: Call, candidate: Candidate, output_limit: int | None, before: Sequence[Fault] = ()
+) -> tuple[Prepared, Outbound]:
+    """Say the call in the candidate's dialect and accent, in the shape its channel gives it.
 
-    `output_limit` lowers the caller's own limit to what his credits cover. Raises Fault with
-    Remedy.NEXT_CHANNEL when this candidate's dialect cannot say it: another one may.
+    `output_limit` lowers the caller's own limit to what his credits cover; `before`: why those tried before were not
+    the answer. Raises Fault with Remedy.NEXT_CHANNEL when this candidate's dialect cannot say it: another one may; and
+    Returned when a rule of the channel refuses the call.
     """
     provider, target = candidate.provider, candidate.target
     passthrough = provider.dialect is call.dialect
@@ -46,15 +56,49 @@ def prepare(call: Call, candidate: Candidate, output_limit: int | None) -> tuple
     else:
         written, dropped = _translated(call, candidate, target, edits)
         body = written.body
-    said = provider.accent(body, target)
-    if said is not body:
-        removed = provider.drops(body, target)
-        dropped += removed if passthrough else _words(call).removed(removed, provider.dialect)
-    outbound = _outbound(call, candidate, said, passthrough)
-    if passthrough and not dropped:
+    headers = candidate.headers
+    if passthrough and call.headers:
+        headers += tuple(call.headers.items())
+    overridden: tuple[str, ...] = ()
+    if not candidate.channel.pass_through or not passthrough:
+        said = provider.accent(body, target)
+        removed = provider.drops(body, target) if said is not body else ()
+        body, more = stripped(said, candidate.channel.strip)
+        if removed or more:
+            removed += more
+            dropped += removed if passthrough else _words(call).removed(removed, provider.dialect)
+        if candidate.shape is not None:
+            most = _most(call, target)
+            body, headers, overridden = _shaped(call, candidate, body, headers, (most, before))
+    outbound = _outbound(call, candidate, body, headers)
+    if passthrough and not dropped and not overridden:
         return _AS_IT_CAME, outbound
     named = tuple(dict.fromkeys(dropped))
-    return Prepared(passthrough, written if passthrough else msgspec.structs.replace(written, body={}), named), outbound
+    kept = written if passthrough else msgspec.structs.replace(written, body={})
+    return Prepared(passthrough, kept, named, overridden), outbound
+
+
+def _shaped(
+    call: Call, candidate: Candidate, body: Body, headers: Lines, bounds: tuple[int, Sequence[Fault]]
+) -> tuple[Body, Lines, tuple[str, ...]]:
+    """What the channel makes of a body and its headers; an override never raises the output limit."""
+    most, before = bounds
+    assert candidate.shape is not None
+    moment = Moment(
+        asked_model=call.envelope.model or candidate.model.id,
+        upstream_model=candidate.upstream_model,
+        path=call.path,
+        said=call.heard,
+        attempt=len(before),
+        last=before[-1] if before else None,
+    )
+    said, headers, overridden = candidate.shape.apply(body, headers, moment)
+    return bounded(said, body, most) if overridden else said, headers, overridden
+
+
+def _most(call: Call, target: Target) -> int:
+    asked = call.envelope.max_output
+    return target.max_output if asked is None else min(asked, target.max_output)
 
 
 def _limit(call: Call, most: int, lowered: bool) -> int | None:
@@ -103,11 +147,8 @@ class CannotSay(Fault):
         self.cause = error
 
 
-def _outbound(call: Call, candidate: Candidate, body: Body, passthrough: bool) -> Outbound:
+def _outbound(call: Call, candidate: Candidate, body: Body, headers: Lines) -> Outbound:
     channel = candidate.channel
-    headers = candidate.headers
-    if passthrough and call.headers:
-        headers += tuple(call.headers.items())
     return Outbound(
         origin=candidate.origin,
         target=candidate.paths[call.envelope.stream],

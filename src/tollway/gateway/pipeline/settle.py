@@ -21,13 +21,15 @@ class Settlement:
 
     __slots__ = (
         "_call", "_hold", "_learned", "_model", "_weighed", "attempts", "charge", "dropped", "extensions",
-        "first_byte_ms", "reason", "stop", "usage",
+        "first_byte_ms", "overridden", "reason", "stop", "usage",
     )  # fmt: skip
 
     def __init__(self, call: Call, weighed: Weighed, model: str, learned: UsualOutput) -> None:
         self._call, self._weighed, self._hold, self._model, self._learned = call, weighed, weighed.hold, model, learned
         self.attempts: list[Attempt] = []
         self.dropped: tuple[str, ...] = ()
+        self.overridden: tuple[str, ...] = ()
+        """What the channel's override has changed of the question."""
         self.first_byte_ms = 0
         self.charge = FREE
         self.reason: Reason | None = None
@@ -100,6 +102,7 @@ class Settlement:
             charge_nano_usd=believed,
             overrun_nano_usd=NanoUsd(charge - most) if charge > most else FREE,
             dropped=self.dropped,
+            overridden=self.overridden,
             note=note,
             stop=self.stop,
         )

@@ -41,8 +41,10 @@ class WholeReply(msgspec.Struct):
 
 def read_whole(candidate: Candidate, prepared: Prepared, data: bytes) -> WholeReply:
     """Read a provider's 200. Raises Fault (next channel: nothing was sent) when it is not an answer."""
-    dialect = candidate.provider.dialect
+    dialect, gather = candidate.provider.dialect, candidate.provider.gather
     try:
+        if gather is not None:
+            data = gather(data)
         if not prepared.passthrough:
             answer = Restore(prepared.written).answer(dialect.read_reply(data))
             return _counted(candidate, data, answer, answer)

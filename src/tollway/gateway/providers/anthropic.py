@@ -38,5 +38,6 @@ provider = Provider(
     drops=_unthinkable,
     key_env="ANTHROPIC_API_KEY",
     base_env="ANTHROPIC_BASE_URL",
+    models_path="/v1/models",
     headers=(("anthropic-version", VERSION),),
 )

@@ -41,4 +41,5 @@ provider = Provider(
     drops=_unwanted,
     key_env="DEEPSEEK_API_KEY",
     base_env="DEEPSEEK_BASE_URL",
+    models_path="/models",
 )

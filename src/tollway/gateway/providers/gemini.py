@@ -38,4 +38,5 @@ provider = Provider(
     ),
     key_env="GEMINI_API_KEY",
     base_env="GEMINI_BASE_URL",
+    models_path="/v1beta/models",
 )

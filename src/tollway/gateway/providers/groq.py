@@ -40,4 +40,5 @@ provider = Provider(
     drops=_unwanted,
     key_env="GROQ_API_KEY",
     base_env="GROQ_BASE_URL",
+    models_path="/models",
 )

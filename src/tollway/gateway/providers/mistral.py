@@ -71,4 +71,5 @@ provider = Provider(
     drops=_unwanted,
     key_env="MISTRAL_API_KEY",
     base_env="MISTRAL_BASE_URL",
+    models_path="/models",
 )

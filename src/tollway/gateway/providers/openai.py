@@ -78,4 +78,5 @@ provider = Provider(
     drops=_unwanted,
     key_env="OPENAI_API_KEY",
     base_env="OPENAI_BASE_URL",
+    models_path="/models",
 )

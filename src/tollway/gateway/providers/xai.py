@@ -39,4 +39,5 @@ provider = Provider(
     drops=_unwanted,
     key_env="XAI_API_KEY",
     base_env="XAI_BASE_URL",
+    models_path="/models",
 )

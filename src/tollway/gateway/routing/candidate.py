@@ -6,6 +6,8 @@ from tollway.core.model import Channel, Lane, Model
 from tollway.gateway.dialect import Target
 from tollway.gateway.provider import Aim, Provider
 from tollway.gateway.routing.plan import Candidate
+from tollway.gateway.shaping.headers import merged
+from tollway.gateway.shaping.shape import shape_of
 
 
 def candidate_of(
@@ -19,6 +21,9 @@ def candidate_of(
         (b"content-type", b"application/json"),
         *((name.lower().encode(), value.encode()) for name, value in lines),
     )
+    shape = shape_of(channel, through.key)
+    if shape is not None:
+        fixed = merged(fixed, shape.fixed)
     whole, stream = (base_path + provider.path(Aim(upstream, is_stream)) for is_stream in (False, True))
     return Candidate(
         channel=channel,
@@ -32,6 +37,7 @@ def candidate_of(
         said_by=((b"x-tollway-model", model.id.encode()), (b"x-tollway-provider", provider.name.encode())),
         lane=through.id,
         weight=channel.weight / len(channel.lanes),
+        shape=shape if shape is not None and shape.is_needed else None,
     )
 
 

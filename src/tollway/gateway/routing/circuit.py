@@ -23,14 +23,16 @@ class Why(enum.StrEnum):
     ASKED_TO_WAIT = "asked_to_wait"
     """The provider said when to come back."""
     KEY_REFUSED = "key_refused"
-    """401 or 402: until a probe passes."""
+    """401: until a probe passes."""
+    UNPAID = "unpaid"
+    """402: until a probe passes."""
     KEYWORD = "keyword"
     """Several callers were told, in words that accuse the key, that it is of no use: until a probe passes."""
     MODEL_REFUSED = "model_refused"
     """Several callers were told that this model is not to be had there."""
 
 
-TESTED = frozenset({Why.KEY_REFUSED, Why.KEYWORD})
+TESTED = frozenset({Why.KEY_REFUSED, Why.UNPAID, Why.KEYWORD})
 """Where channels are probed, only a probe closes these: no caller's call is spent on finding out."""
 
 
@@ -131,14 +133,19 @@ class Circuit:
         self.success -= rules.alpha * self.success
         self.streak += 1
         if self.why is not None:
-            if now_s >= self.until_s:  # the trial failed; one that began before the rest tells nothing new
-                self._open(self.why, now_s, wait_s)
+            if now_s >= self.until_s:  # one that began before the rest tells nothing new
+                self.trial_failed(now_s, wait_s)
         elif wait_s:
             self._open(Why.ASKED_TO_WAIT, now_s, wait_s)
         elif self.streak >= rules.failure_threshold:
             self._open(Why.FAILURES, now_s)
         elif self._calls >= rules.min_calls and self._availability < rules.min_availability:
             self._open(Why.AVAILABILITY, now_s)
+
+    def trial_failed(self, now_s: float, wait_s: float | None = None) -> None:
+        """Whoever tried it found it unwell: it rests again, twice as long, or as long as the provider asked."""
+        if self.why is not None:
+            self._open(self.why, now_s, wait_s)
 
     def limit(self, now_s: float, wait_s: float | None) -> None:
         """The provider said 429: no failure, but a rest of `wait_s`, or of its own length when it does not say."""

@@ -134,7 +134,7 @@ class Health:
         if blame & Blame.MODEL:
             circuit.accuse(user, now_s, Why.MODEL_REFUSED)
         if blame & Blame.KEY:
-            self.of(way.lane, "").refuse(now_s)
+            self.of(way.lane, "").refuse(now_s, Why.UNPAID if fault.status == 402 else Why.KEY_REFUSED)
         if blame & Blame.WORDS:
             whole = self._suspects[way.lane] = self.of(way.lane, "")
             self._calm = False

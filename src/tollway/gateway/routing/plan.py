@@ -11,6 +11,7 @@ from tollway.core.model import Channel, Model, Price
 from tollway.core.money import round_up_ratio
 from tollway.gateway.dialect import Target
 from tollway.gateway.provider import Provider
+from tollway.gateway.shaping.shape import Shape
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +33,12 @@ class Candidate:
     """Channel and key: health, cool-downs, limits and exclusion go by it."""
     weight: float
     """Its share of the calls of its tier; the lanes of one channel share the channel's weight."""
+    account: str = ""
+    """The account that lends its credential to this call."""
+    fallback: bool = False
+    """Asked with the paid key, because no account was left."""
+    shape: Shape | None = None
+    """What the channel changes in each call; None: nothing that has to be looked at."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

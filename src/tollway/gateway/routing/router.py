@@ -46,6 +46,12 @@ class Router:
         """Whether any channel, fallbacks included, could answer for this model."""
         return bool(self._tiers.get(model))
 
+    @property
+    def candidates(self) -> Iterator[Candidate]:
+        """Every way to every model, fallbacks not counted."""
+        for name, tiers in self._tiers.items():
+            yield from (one for tier in tiers for one in tier.every if one.model.id == name)
+
     def plan(self, model: Model, call_id: str, now_s: float) -> Plan:
         """The plan of one call.
 

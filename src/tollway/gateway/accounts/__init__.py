@@ -1,0 +1,1 @@
+"""Pools of subscription accounts: their states, their tokens, and the file that keeps both."""

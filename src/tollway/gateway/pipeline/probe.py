@@ -1,0 +1,75 @@
+"""One tiny question of our own through one lane, to hear whether it answers: no call, so no receipt and no charge."""
+
+from tollway.core.chat import ChatRequest, Message, Role, Text
+from tollway.core.errors import Fault, Remedy
+from tollway.gateway.dialect import close_body
+from tollway.gateway.provider import Aim
+from tollway.gateway.routing.plan import Candidate
+from tollway.gateway.routing.retry import fault_of
+from tollway.kit.http1.wire import Outbound, UpstreamError
+from tollway.ports import Upstream
+
+SYNTHETIC = ((b"x-probe", b"synthetic"),)
+"""Tells a provider, and whoever reads his logs, that nobody asked this."""
+MOST_OUTPUT = 16
+PATIENCE_S = 30.0
+MOST_BYTES = 4 << 20
+
+
+async def ask(candidate: Candidate, upstream: Upstream) -> None:
+    """A tiny real question in the provider's own dialect. Raises Fault when it is not answered well."""
+    request = ChatRequest(
+        model=candidate.upstream_model, messages=(Message(Role.USER, (Text("hi"),)),), max_output=MOST_OUTPUT
+    )
+    provider, target = candidate.provider, candidate.target
+    written = provider.dialect.write_request(request, target)
+    body = close_body(provider.accent(written.body, target))
+    outbound = _outbound(candidate, candidate.paths[False], b"POST", body)
+    data = await _answer(candidate, outbound, upstream)
+    try:
+        provider.dialect.read_reply(data)
+    except ValueError as error:
+        message = f"{candidate.channel.id}: the provider's answer could not be read"
+        raise Fault(message, status=502, remedy=Remedy.NEXT_CHANNEL, code="bad_response_body") from error
+
+
+async def list_models(candidate: Candidate, upstream: Upstream) -> None:
+    """Ask for the provider's list of models, which costs nothing. Raises Fault when it is not given."""
+    base = candidate.paths[False].decode().removesuffix(_own_path(candidate))
+    target = f"{base}{candidate.provider.models_path}".encode()
+    await _answer(candidate, _outbound(candidate, target, b"GET", b""), upstream)
+
+
+def _own_path(candidate: Candidate) -> str:
+    return candidate.provider.path(Aim(candidate.upstream_model, False))
+
+
+async def _answer(candidate: Candidate, outbound: Outbound, upstream: Upstream) -> bytes:
+    try:
+        inbound = await upstream.send(outbound)
+        try:
+            data = await inbound.read()
+        finally:
+            inbound.close()
+    except UpstreamError as error:
+        raise fault_of(error, candidate.channel.id) from error
+    if inbound.status != 200:
+        raise candidate.provider.dialect.read_error(inbound.status, dict(inbound.headers), data)
+    return data
+
+
+def _outbound(candidate: Candidate, target: bytes, method: bytes, body: bytes) -> Outbound:
+    channel = candidate.channel
+    patience_s = min(channel.first_byte_timeout_s, PATIENCE_S)
+    return Outbound(
+        origin=candidate.origin,
+        target=target,
+        headers=candidate.headers + SYNTHETIC,
+        body=body,
+        method=method,
+        connect_timeout_s=min(channel.connect_timeout_s, patience_s),
+        first_byte_timeout_s=patience_s,
+        idle_timeout_s=patience_s,
+        total_timeout_s=2 * patience_s,
+        max_body=MOST_BYTES,
+    )
