@@ -9,7 +9,7 @@ from bench.books.caller import Line, Seen, place, request_of
 from bench.books.fleet import Gateway
 from bench.books.stage import Payer
 from bench.books.story import Call, Story
-from bench.books.torment import Tormentor
+from bench.books.torment import KEPT_BACK, Tormentor
 
 WAIT_S = 60.0
 """How long a call waits for any gateway to take connections."""
@@ -43,6 +43,8 @@ class Driver:
                 raise self._tormentor.failure
             self._begun += 1
             self._tormentor.begun(self._begun)
+            if self._begun > len(self._story.calls) - KEPT_BACK:
+                await self._tormentor.going_on.wait()
             if self._begun % SAY_EVERY == 0:
                 print(f"  … {self._begun:,} calls begun; {dict(self._tormentor.done)}", file=sys.stderr, flush=True)
             await self._make(call)

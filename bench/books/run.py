@@ -11,7 +11,7 @@ from bench.books import stage
 from bench.books.caller import Seen
 from bench.books.drive import Driver
 from bench.books.fleet import Gateway, Life, command
-from bench.books.storage import Postgresql, Reader, Sqlite, Storage
+from bench.books.storage import Postgresql, Sqlite, Storage, open_leases
 from bench.books.story import Story, story
 from bench.books.torment import Dose, Tormentor, schedule
 from bench.books.watch import Watch
@@ -129,11 +129,6 @@ async def _settle(hubs: list[Gateway], storage: Storage) -> int:
         if not dead or time.monotonic() > deadline:
             return len(dead)
         await asyncio.sleep(0.2)
-
-
-def open_leases(reader: Reader) -> list[str]:
-    """The process of each open lease."""
-    return [str(process) for (process,) in reader.run("SELECT process FROM leases")]
 
 
 def run(plan: Plan, judge: Any) -> Any:

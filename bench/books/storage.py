@@ -50,6 +50,11 @@ class Reader:
         return sorted(str(name) for (name,) in self.run(self._tables))
 
 
+def open_leases(reader: Reader) -> list[str]:
+    """The process of each open lease."""
+    return [str(process) for (process,) in reader.run("SELECT process FROM leases")]
+
+
 class Sqlite:
     """A file; its outages are an exclusive lock of another process's."""
 

@@ -8,11 +8,15 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from bench.books.fleet import Gateway
-from bench.books.storage import Storage
+from bench.books.storage import Storage, open_leases
 
 QUIET_S = 5.0
 """Before a journal is lost nothing happens for so long: what came from the database being away, somebody's locks or a
 process that starts is over then, and only what ended within a flush interval may be missing."""
+KEPT_BACK = 40
+"""The story's last calls, which wait until no journal is about to be lost: who is lost must hold somebody's credit."""
+ENOUGH, HOLDS_S = 3, 5.0
+"""So many leases: one of them might be given back in this very moment. And how long they may take to be there."""
 
 
 class Blow(NamedTuple):
@@ -67,6 +71,9 @@ class Tormentor:
         self.outages: list[tuple[float, float]] = []
         """(from, to) in which the database was away."""
         self.failure: BaseException | None = None
+        self.going_on = asyncio.Event()
+        """Unset while the last calls of the story are to wait."""
+        self.going_on.set()
 
     def begun(self, calls: int) -> None:
         """So many calls were begun: what is due happens now, beside them."""
@@ -117,12 +124,27 @@ class Tormentor:
                 hub.go_on()
                 return
             if blow.kind == "lose":
-                await asyncio.sleep(max(0.0, self._last_at + QUIET_S - time.time()))
+                await self._await_loss(hub)
             if blow.kind == "end":
                 await hub.end()
             else:
                 hub.kill(lost=blow.kind == "lose")
             await hub.start()
+
+    async def _await_loss(self, hub: Gateway) -> None:
+        """Return when all is quiet, and the gateway has leased what would be missed."""
+        self.going_on.clear()
+        await asyncio.sleep(max(0.0, self._last_at + QUIET_S - time.time()))
+        self.going_on.set()
+        deadline = time.monotonic() + HOLDS_S
+        while await asyncio.to_thread(self._leased, hub) < ENOUGH:
+            await asyncio.sleep(0.01)
+            if time.monotonic() > deadline:
+                return
+
+    def _leased(self, hub: Gateway) -> int:
+        with self._storage.reader() as reader:
+            return open_leases(reader).count(hub.name)
 
     async def _outage(self, blow: Blow) -> None:
         async with self._database:

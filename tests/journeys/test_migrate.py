@@ -8,10 +8,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -158,38 +158,75 @@ def test_what_the_target_does_not_take_stops_everything(hub: Hub, target: str) -
     assert on(hub, target).rows("SELECT * FROM users") == []
 
 
-@pytest.mark.parametrize("kind", ["postgresql", "sqlite"])
-def test_a_move_killed_in_the_middle_leaves_nothing_half_done_and_may_be_tried_again(
-    hub: Hub, kind: str, target: str
-) -> None:
+class Moving(NamedTuple):
+    """A move of a hub's data to a new database, which takes its time."""
+
+    hub: Hub
+    url: str
+
+    @property
+    def half(self) -> Hub:
+        """The target."""
+        return on(self.hub, self.url)
+
+    def send(self, how: signal.Signals) -> tuple[int, str]:
+        """Begin, and send the signal in the midst of it: exit code, and what was said."""
+        words = [sys.executable, "-m", "tollway", "migrate", "--to", self.url]
+        with subprocess.Popen(words, env=self.hub._env(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as moving:
+            deadline = time.monotonic() + 60
+            while not self._arriving():
+                assert moving.poll() is None, "it was over before it could be ended"
+                assert time.monotonic() < deadline
+                time.sleep(0.001)
+            os.kill(moving.pid, how)
+            said = moving.communicate(timeout=60)[1].decode()
+        return moving.returncode, said
+
+    def _arriving(self) -> bool:
+        if self.url.startswith("postgresql"):
+            return bool(self.half.rows("SELECT 1 FROM pg_stat_activity WHERE query LIKE 'INSERT INTO meta%'"))
+        log = self.hub.folder / "other.db-wal"
+        return log.exists() and log.stat().st_size > 3e5
+
+    def nothing_arrived(self) -> bool:
+        """A schema, and not a row in it."""
+        if self.url.startswith("postgresql"):
+            return self.half.rows("SELECT count(*) FROM users") == self.half.rows("SELECT count(*) FROM meta") == [(0,)]
+        with closing(sqlite3.connect(self.hub.folder / "other.db")) as file:
+            return bool(file.execute("SELECT count(*) FROM users").fetchall() == [(0,)])
+
+
+@pytest.fixture(params=["postgresql", "sqlite"])
+def moving(request: pytest.FixtureRequest, hub: Hub) -> Moving:
+    """A filled hub that stands still, and where it shall go."""
     fill(hub)
     hub.stop()
     sqlite_do(hub, BULK)
-    url = target if kind == "postgresql" else f"sqlite:///{hub.folder}/other.db"
-    arriving: Callable[[], bool] = (
-        (lambda: bool(half.rows("SELECT 1 FROM pg_stat_activity WHERE query LIKE 'INSERT INTO meta%'")))
-        if kind == "postgresql"
-        else (lambda: (hub.folder / "other.db-wal").exists() and (hub.folder / "other.db-wal").stat().st_size > 3e5)
-    )
-    half = on(hub, url)
-    words = [sys.executable, "-m", "tollway", "migrate", "--to", url]
-    with subprocess.Popen(words, env=hub._env(), stdout=subprocess.DEVNULL) as moving:
-        deadline = time.monotonic() + 60
-        while not arriving():
-            assert moving.poll() is None, "it was over before it could be killed"
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
-        os.kill(moving.pid, signal.SIGKILL)
-    if kind == "postgresql":
-        assert half.rows("SELECT count(*) FROM users") == half.rows("SELECT count(*) FROM meta") == [(0,)]
-    else:
-        with closing(sqlite3.connect(hub.folder / "other.db")) as file:
-            assert file.execute("SELECT count(*) FROM users").fetchall() == [(0,)]
-    assert hub.audit() == []
-    hub.tollway("migrate", "--to", url)
-    if kind == "postgresql":
-        assert contents(half) == contents(hub)
-    assert half.audit() == []
+    here = f"sqlite:///{hub.folder}/other.db"
+    return Moving(hub, here if request.param == "sqlite" else request.getfixturevalue("target"))
+
+
+def test_a_move_killed_in_the_middle_leaves_nothing_half_done_and_may_be_tried_again(moving: Moving) -> None:
+    moving.send(signal.SIGKILL)
+    assert moving.nothing_arrived()
+    assert moving.hub.audit() == []
+    moving.hub.tollway("migrate", "--to", moving.url)
+    if moving.url.startswith("postgresql"):
+        assert contents(moving.half) == contents(moving.hub)
+    assert moving.half.audit() == []
+
+
+def test_a_move_ended_by_ctrl_c_says_that_nothing_was_moved_and_nothing_is(moving: Moving) -> None:
+    before = contents(moving.hub)
+    code, said = moving.send(signal.SIGINT)
+    assert code == 130
+    assert "stopped: nothing was moved" in said
+    assert "Traceback" not in said
+    assert moving.nothing_arrived()
+    after = contents(moving.hub)
+    assert {**after, "locks": None} == {**before, "locks": None}
+    moving.hub.tollway("migrate", "--to", moving.url)
+    assert moving.half.audit() == []
 
 
 def test_forward_only_says_from_where_to_where(tmp_path: Path) -> None:

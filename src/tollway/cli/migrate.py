@@ -10,7 +10,7 @@ import click
 from tollway.backends import sql
 from tollway.backends.clock import SystemClock
 from tollway.backends.sql.migrations import newest
-from tollway.backends.sql.move import Moved, Refused, move
+from tollway.backends.sql.move import Moved, Refused, Stopped, move
 from tollway.cli.office import UNREACHABLE, USAGE, WRONG, leave, settings_of
 from tollway.cli.table import json_option, say_json
 from tollway.core.errors import TollwayError, Unavailable
@@ -18,6 +18,8 @@ from tollway.gateway.ledger.audit import audit
 from tollway.gateway.ledger.ledger import FolderInUse, Ledger
 from tollway.settings import Settings
 
+STOPPED = 130
+"""As a shell says that a program was ended by Ctrl-C."""
 KINDS = ("sqlite", "postgresql")
 OTHERS = """
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tollway'
@@ -41,6 +43,10 @@ def command(argv: dict[str, Any], to: str | None, url: str | None, as_json: bool
     target = _target(settings, to, url)
     try:
         told = asyncio.run(_moved(settings, target) if target else _forward(settings))
+    except KeyboardInterrupt:  # before anything began to move
+        leave("stopped: nothing was moved, and the source is as it was" if target else "stopped", STOPPED)
+    except Stopped as error:
+        leave(str(error), STOPPED)
     except (Refused, FolderInUse) as error:
         leave(str(error), WRONG)
     except ValueError as error:

@@ -52,6 +52,6 @@ def root(ctx: click.Context, data_dir: Path | None, database_url: str | None, co
     """One gateway to every model, one exact account for every credit.
 
     Exit codes: 0 all is well, 1 what was asked about is wrong, 2 wrong usage or settings, 3 not found,
-    4 something cannot be reached or opened.
+    4 something cannot be reached or opened, 130 stopped by Ctrl-C.
     """
     ctx.obj = {"data_dir": data_dir, "database_url": database_url, "config": config}

@@ -46,6 +46,11 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
         return max(0, rest)
 
     @property
+    def prompt(self) -> "Usage":
+        """The prompt's part of it, and the tools that were run."""
+        return msgspec.structs.replace(self, output_total=0, reasoning=0, image_out=0, audio_out=0, images=0)
+
+    @property
     def believable(self) -> bool:
         """No count is negative or larger than any one answer could come to. A count that is not, is none."""
         tokens = (

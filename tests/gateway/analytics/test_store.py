@@ -43,9 +43,9 @@ async def database(database_url: str, tmp_path: Path) -> AsyncIterator[Database]
 
 
 async def test_a_user_sees_his_own_since_a_day_dearest_first(database: Database) -> None:
-    found = await database.read(lambda tx: store.by_model_of(tx, ANN, 100))
+    found = await database.read(lambda tx: store.by_model(tx, 100, user=ANN))
     assert found == [("haiku", 4, 400, 280, 300, 7), ("echo", 3, 30, 21, 300, 11)]
-    assert await database.read(lambda tx: store.by_model_of(tx, ANN, 102)) == []
+    assert await database.read(lambda tx: store.by_model(tx, 102, user=ANN)) == []
 
 
 async def test_everybodys_use_adds_up_by_model_by_day_and_by_plan(database: Database) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.gateway.billing.conftest import House
 from tollway.core.errors import BadRequest, NotFound, TollwayError
-from tollway.gateway.billing.referrals import ReferralRefused
+from tollway.gateway.billing.codes import CodeRefused
 
 DAY_S = 86_400.0
 
@@ -33,11 +33,11 @@ async def test_nobody_is_brought_twice_by_himself_or_too_late(house: House) -> N
         (bob, codes[ada], "already_referred"),
         (ada, codes[bob], "mutual_referral"),
     ):
-        with pytest.raises(ReferralRefused) as refused:
+        with pytest.raises(CodeRefused) as refused:
             await house.referrals.claim(claimant, code)
         assert (refused.value.status, refused.value.code) == (409, why)
     house.clock.at_s += 7 * DAY_S + 1
-    with pytest.raises(ReferralRefused, match="a new account could claim") as refused:
+    with pytest.raises(CodeRefused, match="a new account could claim") as refused:
         await house.referrals.claim(eve, codes[ada])
     assert refused.value.code == "too_late"
     for code in ("AAAAAAAA", "?", ""):

@@ -9,7 +9,8 @@ from tests.gateway.billing.conftest import House, furnished
 from tollway.backends import sql
 from tollway.core.errors import BadRequest, NotFound, RateLimited, TollwayError
 from tollway.core.money import NanoUsd
-from tollway.gateway.billing.vouchers import GUESSES, NewVoucher, VoucherRefused
+from tollway.gateway.billing.codes import CodeRefused
+from tollway.gateway.billing.vouchers import GUESSES, NewVoucher
 
 FIVE = NanoUsd(5_000_000)
 
@@ -19,7 +20,7 @@ async def test_a_voucher_adds_its_worth_to_the_top_up_balance_once(house: House)
     made = await house.vouchers.create(NewVoucher(FIVE, "admin", "Spring-27", most=2))
     assert made.code == "SPRING-27"
     assert await house.vouchers.redeem(user, "  spring-27 ") == FIVE
-    with pytest.raises(VoucherRefused) as refused:
+    with pytest.raises(CodeRefused) as refused:
         await house.vouchers.redeem(user, "SPRING-27")
     assert (refused.value.status, refused.value.code) == (409, "voucher_already_redeemed")
     assert await house.vouchers.redeem(other, "SPRING-27") == FIVE
@@ -37,7 +38,7 @@ async def test_a_refusal_says_why_and_costs_no_redemption(house: House) -> None:
     await house.vouchers.disable("gone")
     house.clock.at_s = ends
     for code, why in (("ONCE", "exhausted"), ("SHORT", "expired"), ("GONE", "disabled")):
-        with pytest.raises(VoucherRefused) as refused:
+        with pytest.raises(CodeRefused) as refused:
             await house.vouchers.redeem(late, code)
         assert refused.value.code == f"voucher_{why}"
     assert await house.pots(late) == {}
@@ -84,7 +85,7 @@ async def test_a_voucher_that_makes_no_sense_is_refused_by_field(house: House, w
 
 async def test_a_code_is_taken_once(house: House) -> None:
     await house.vouchers.create(NewVoucher(FIVE, "admin", "SAME"))
-    with pytest.raises(VoucherRefused) as refused:
+    with pytest.raises(CodeRefused) as refused:
         await house.vouchers.create(NewVoucher(FIVE, "admin", "same"))
     assert refused.value.code == "voucher_exists"
 

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import NamedTuple
@@ -19,6 +20,10 @@ Audit = Callable[[Transaction], list[str]]
 
 class Refused(Exception):
     """Nothing was moved; the words say why."""
+
+
+class Stopped(Refused):
+    """Somebody wanted it to end; nothing was moved."""
 
 
 class Moved(NamedTuple):
@@ -44,19 +49,25 @@ async def move(source: SqlDatabase, target: SqlDatabase, audit: Audit) -> list[M
     """Copy every table, compare every row, audit both sides, and only then commit.
 
     Nobody can write to the source meanwhile. Both must have the newest schema. Raises Refused when the target is not
-    empty, when the books of either side are not exact, or when a row did not arrive as it was.
+    empty, when the books of either side are not exact, or when a row did not arrive as it was; Stopped when cancelled
+    in time: when that comes too late, all has arrived, and is returned.
     """
-    loop = asyncio.get_running_loop()
+    loop, stop = asyncio.get_running_loop(), threading.Event()
 
     def out_of(here: Transaction) -> list[Moved]:
         def into(there: Transaction) -> list[Moved]:
-            return _move(Side(here, of_file=source.of_file), Side(there, of_file=target.of_file), audit)
+            return _move(Side(here, stop, of_file=source.of_file), Side(there, stop, of_file=target.of_file), audit)
 
         # On two threads, one for each connection; this one only waits.
         return asyncio.run_coroutine_threadsafe(target.write(into), loop).result()
 
+    moving = asyncio.ensure_future(source.write(out_of))
     try:
-        return await source.write(out_of)
+        try:
+            return await asyncio.shield(moving)
+        except asyncio.CancelledError:
+            stop.set()
+            return await moving
     except target.refusals as error:
         raise Refused(f"the target does not take what the source has; nothing was moved: {error}") from error
 
@@ -64,8 +75,8 @@ async def move(source: SqlDatabase, target: SqlDatabase, audit: Audit) -> list[M
 class Side:
     """A database as a set of tables."""
 
-    def __init__(self, tx: Transaction, *, of_file: bool) -> None:
-        self.tx, self.of_file = tx, of_file
+    def __init__(self, tx: Transaction, stop: threading.Event, *, of_file: bool) -> None:
+        self.tx, self._stop, self.of_file = tx, stop, of_file
         self.shapes = shapes(tx, of_file=of_file)
 
     def count(self, table: str) -> int:
@@ -84,9 +95,15 @@ class Side:
         later = f"SELECT {shape.names} FROM {shape.name} WHERE ({key}) > ({after}) ORDER BY {key} LIMIT {PAGE}"
         rows = self.tx.run(first)
         while rows:
+            self.go_on()
             yield rows
             last = {f"k{number}": rows[-1][place] for number, place in enumerate(places)}
             rows = self.tx.run(later, **last) if len(rows) == PAGE else []
+
+    def go_on(self) -> None:
+        """Raises Stopped when somebody wants the move to end."""
+        if self._stop.is_set():
+            raise Stopped("stopped: nothing was moved, and the source is as it was")
 
     def sum(self, shape: Shape) -> Sum:
         """What all rows come to."""
@@ -115,6 +132,7 @@ def _move(source: Side, target: Side, audit: Audit) -> list[Moved]:
     if not target.of_file:
         _number_on(target.tx)
     _exact(audit(target.tx), "the books do not add up after the move; nothing was moved")
+    target.go_on()
     return moved
 
 

@@ -9,7 +9,7 @@ from tollway.core.ids import UserId
 from tollway.core.money import credits_of
 from tollway.gateway.analytics.periods import day_of, month_of
 from tollway.gateway.analytics.show import models, totals
-from tollway.gateway.analytics.store import Used, by_model_of
+from tollway.gateway.analytics.store import Used, by_model
 from tollway.gateway.ledger.ledger import Balance
 from tollway.gateway.ledger.store import Allowance, allowance
 from tollway.gateway.ledger.store.recount import Difference, recount
@@ -77,7 +77,7 @@ class UsageMe:
         def read(tx: Transaction) -> tuple[Allowance | None, list[Used], list[Used]]:
             running = allowance(tx, user)
             begins = month if running is None else running.cycle_start
-            days = {day: by_model_of(tx, user, day) for day in {day_of(month), day_of(begins)}}
+            days = {day: by_model(tx, day, user=user) for day in {day_of(month), day_of(begins)}}
             return running, days[day_of(month)], days[day_of(begins)]
 
         running, used, cycle = await self._database.read(read)

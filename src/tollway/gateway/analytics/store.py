@@ -5,6 +5,9 @@ from typing import NamedTuple
 from tollway.core.ids import UserId
 from tollway.ports import Transaction
 
+NEVER = 1 << 30
+"""A day that does not come: no end."""
+
 
 class Used(NamedTuple):
     """What was used of one model."""
@@ -36,24 +39,15 @@ def _sum(column: str) -> str:
 _SUMS = ", ".join(_sum(f"u.{column}") for column in ("requests", "charge", "cost", "input_tokens", "output_tokens"))
 
 
-def by_model_of(tx: Transaction, user: UserId, first_day: int) -> list[Used]:
-    """What a user used of each model since that day, dearest first."""
+def by_model(tx: Transaction, first_day: int, last_day: int = NEVER, user: UserId | None = None) -> list[Used]:
+    """What was used of each model in those days, by everybody or by one user, dearest first."""
+    whose = "" if user is None else " AND u.user_id = :user"
     rows = tx.run(
-        f"SELECT u.model, {_SUMS} FROM usage_daily u WHERE u.user_id = :user AND u.day >= :first"
-        " GROUP BY u.model ORDER BY 3 DESC, 1",
-        user=user,
-        first=first_day,
-    )
-    return [Used(*row) for row in rows]
-
-
-def by_model(tx: Transaction, first_day: int, last_day: int) -> list[Used]:
-    """What everybody used of each model in those days, dearest first."""
-    rows = tx.run(
-        f"SELECT u.model, {_SUMS} FROM usage_daily u WHERE u.day BETWEEN :first AND :last"
+        f"SELECT u.model, {_SUMS} FROM usage_daily u WHERE u.day BETWEEN :first AND :last{whose}"
         " GROUP BY u.model ORDER BY 3 DESC, 1",
         first=first_day,
         last=last_day,
+        **({} if user is None else {"user": user}),
     )
     return [Used(*row) for row in rows]
 

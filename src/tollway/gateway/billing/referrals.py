@@ -8,10 +8,11 @@ import secrets
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tollway.core.errors import BadRequest, Internal, NotFound, TollwayError
+from tollway.core.errors import BadRequest, Internal, NotFound
 from tollway.core.ids import UserId
 from tollway.gateway.auth import store as people
 from tollway.gateway.billing import store
+from tollway.gateway.billing.codes import CodeRefused
 from tollway.gateway.billing.store import Referrer
 from tollway.gateway.billing.subscriptions import HUB
 from tollway.gateway.billing.terms import Terms
@@ -24,16 +25,6 @@ MOST_NAME = 40
 TRIES = 5
 _CODE = re.compile(r"[A-Z2-7]{8}")
 _NAME = re.compile(r"[\w .'-]{1,40}")
-
-
-class ReferralRefused(TollwayError):
-    """There is such a code, but this user cannot claim it; `code` says why."""
-
-    status, kind = 409, "invalid_request"
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message, field="code")
-        self.code = code
 
 
 class Standing(NamedTuple):
@@ -88,7 +79,7 @@ class Referrals:
         return await self.standing(user)
 
     async def claim(self, claimant: UserId, code: str) -> Referrer:
-        """Say who brought the claimant: that user gets his credit. Raises NotFound for an unknown code, ReferralRefused
+        """Say who brought the claimant: that user gets his credit. Raises NotFound for an unknown code, CodeRefused
         for one's own, a second one, an account that is not new, or two users who bring each other."""
         text, now_s = code.strip().upper(), self._clock.now_s()
         if not _CODE.fullmatch(text):
@@ -100,21 +91,21 @@ class Referrals:
         if referrer is None:
             raise NotFound("no such referral code", field="code")
         if referrer.user == claimant:
-            raise ReferralRefused("self_referral", "this is your own code")
+            raise CodeRefused("self_referral", "this is your own code")
         for user in sorted((claimant, referrer.user)):  # both, so that two cannot bring each other at one time
             people.lock_user(tx, user)
         owner = people.find_user(tx, claimant)
         if owner is None:
             raise NotFound(f"no user {claimant}")
         if store.referred_by(tx, claimant) is not None:
-            raise ReferralRefused("already_referred", "you have claimed a referral before")
+            raise CodeRefused("already_referred", "you have claimed a referral before")
         until_s = owner.created_at_s + self.terms.claim_days * DAY_S
         if now_s > until_s:
-            raise ReferralRefused("too_late", f"a new account could claim a referral until {iso(until_s)}")
+            raise CodeRefused("too_late", f"a new account could claim a referral until {iso(until_s)}")
         if store.referred_by(tx, referrer.user) == claimant:
-            raise ReferralRefused("mutual_referral", "you have brought that user: he cannot have brought you")
+            raise CodeRefused("mutual_referral", "you have brought that user: he cannot have brought you")
         if not store.note_referral(tx, claimant, referrer.user, now_s):
-            raise ReferralRefused("already_referred", "you have claimed a referral before")
+            raise CodeRefused("already_referred", "you have claimed a referral before")
         amount = self.terms.referral
         store.count_referral(tx, referrer.user, amount)
         if amount:

@@ -11,6 +11,7 @@ from tollway.core.ids import UserId
 from tollway.core.money import NanoUsd
 from tollway.gateway.auth.lockout import Lockout, LockoutRule
 from tollway.gateway.billing import store
+from tollway.gateway.billing.codes import CodeRefused
 from tollway.gateway.billing.store import Voucher
 from tollway.gateway.ledger.store import Grant, grant
 from tollway.ports import Clock, Database, Transaction
@@ -20,16 +21,6 @@ MOST_NOTE = 500
 GUESSES = LockoutRule(failures=10, within_s=300.0, locked_s=900.0)
 """Codes that do not exist, tried by one user within so long, shut him out of vouchers for so long."""
 _CODE = re.compile(r"[A-Z0-9][A-Z0-9_-]{3,63}")
-
-
-class VoucherRefused(TollwayError):
-    """There is such a voucher, but not for this user, or not any more; `code` says why."""
-
-    status, kind = 409, "invalid_request"
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message, field="code")
-        self.code = code
 
 
 class GuessedTooOften(RateLimited):
@@ -58,7 +49,7 @@ class Vouchers:
         self._guesses = Lockout(GUESSES)
 
     async def create(self, wanted: NewVoucher) -> Voucher:
-        """A new voucher. Raises BadRequest naming a bad field, VoucherRefused when the code is taken."""
+        """A new voucher. Raises BadRequest naming a bad field, CodeRefused when the code is taken."""
         now_s = self._clock.now_s()
         code = normal(wanted.code) if wanted.code.strip() else self._random()
         if not _CODE.fullmatch(code):
@@ -73,7 +64,7 @@ class Vouchers:
             raise BadRequest(f"note must be at most {MOST_NOTE} printable characters", field="note")
         new = Voucher(code, wanted.amount, wanted.most, 0, wanted.note, wanted.author, now_s, wanted.expires_at_s)
         if not await self._database.write(lambda tx: store.add_voucher(tx, new)):
-            raise VoucherRefused("voucher_exists", f"there already is a voucher {code}")
+            raise CodeRefused("voucher_exists", f"there already is a voucher {code}")
         return new
 
     def _random(self) -> str:
@@ -102,7 +93,7 @@ class Vouchers:
     async def redeem(self, user: UserId, code: str) -> NanoUsd:
         """Give the user the voucher's worth as top-up credit, in nano-dollars.
 
-        Raises NotFound for an unknown code, VoucherRefused when he or enough others redeemed it before or when its time
+        Raises NotFound for an unknown code, CodeRefused when he or enough others redeemed it before or when its time
         is over, RateLimited when he tried too many unknown ones.
         """
         monotonic_s = self._clock.monotonic_s()
@@ -142,9 +133,9 @@ def _why_not(tx: Transaction, user: UserId, code: str, now_s: float) -> TollwayE
     if found is None:
         return NotFound("no such voucher", field="code")
     if store.has_redeemed(tx, code, user):
-        return VoucherRefused("voucher_already_redeemed", "you have redeemed this voucher before")
+        return CodeRefused("voucher_already_redeemed", "you have redeemed this voucher before")
     if found.disabled_at_s is not None:
-        return VoucherRefused("voucher_disabled", "this voucher is not valid any more")
+        return CodeRefused("voucher_disabled", "this voucher is not valid any more")
     if found.expires_at_s is not None and found.expires_at_s <= now_s:
-        return VoucherRefused("voucher_expired", "this voucher has expired")
-    return VoucherRefused("voucher_exhausted", "this voucher has been redeemed as often as it may be")
+        return CodeRefused("voucher_expired", "this voucher has expired")
+    return CodeRefused("voucher_exhausted", "this voucher has been redeemed as often as it may be")

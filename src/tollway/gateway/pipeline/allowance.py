@@ -148,16 +148,7 @@ class Allowance:
             self._per_token = max(1, one_more(self._price, self._weighed.input_tokens))
         usage = self._reply.usage
         if usage is not None and usage is not self._input[0]:
-            told = Usage(
-                input_total=usage.input_total,
-                cache_read=usage.cache_read,
-                cache_write_5m=usage.cache_write_5m,
-                cache_write_1h=usage.cache_write_1h,
-                image_in=usage.image_in,
-                audio_in=usage.audio_in,
-                tool_calls=usage.tool_calls,
-            )
-            self._input = usage, cost(told, self._price).charge_nano_usd
+            self._input = usage, cost(usage.prompt, self._price).charge_nano_usd
         return (self._hold.amount - self._input[1]) // self._per_token
 
     # -- growing -----------------------------------------------------------------------------------------------

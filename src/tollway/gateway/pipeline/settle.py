@@ -1,5 +1,7 @@
 """Closes the books on one call: usage, cost, receipt; exactly once, however the call ended."""
 
+import msgspec
+
 from tollway.core.money import NanoUsd
 from tollway.core.receipt import Attempt, Reason, Receipt
 from tollway.core.usage import Usage, UsageSource
@@ -110,16 +112,10 @@ class Settlement:
 
 def _with_output(counted: Usage, output: int) -> Usage:
     """A count that broke off: the provider's figure for the prompt, the larger figure for what was said."""
-    return Usage(
-        input_total=counted.input_total,
-        cache_read=counted.cache_read,
-        cache_write_5m=counted.cache_write_5m,
-        cache_write_1h=counted.cache_write_1h,
-        image_in=counted.image_in,
-        audio_in=counted.audio_in,
+    return msgspec.structs.replace(
+        counted.prompt,
         output_total=output,
         reasoning=min(counted.reasoning, output),
         images=counted.images,
-        tool_calls=counted.tool_calls,
         source=UsageSource.ESTIMATE,
     )
