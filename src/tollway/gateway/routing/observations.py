@@ -5,42 +5,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from tollway.core.chat import ChatRequest
-from tollway.core.ids import CallId
 from tollway.core.routing import USUAL_ROUTING, RoutingRules
-from tollway.gateway.dialect import Envelope
 from tollway.gateway.routing.complexity import ANYTHING, Table, Wish, table_of, wish_of
 from tollway.gateway.routing.health import Health
 from tollway.gateway.routing.memory import Memory
 from tollway.gateway.routing.plan import Candidate
-from tollway.gateway.routing.prefix import Mark, Prompt, marks_of
+from tollway.gateway.routing.prefix import Mark, marks_of
+from tollway.gateway.routing.question import Question
 from tollway.gateway.routing.tier import Tier, alike, shares, usual_ttfb_ms
 
 BYTES_PER_TOKEN = 4
 _SPAN = float(2**64 + 1)
-
-
-class Question(Prompt, Protocol):
-    """What routing must know of a call."""
-
-    @property
-    def id(self) -> CallId:
-        """Decides whatever chance decides."""
-
-    @property
-    def envelope(self) -> Envelope:
-        """What was peeked from the body."""
-
-    @property
-    def heard(self) -> Mapping[bytes, bytes]:
-        """Every header of the request."""
-
-    @property
-    def size(self) -> int:
-        """Bytes of the body."""
-
-    def request(self) -> ChatRequest:
-        """The canonical form. Raises BadRequest."""
 
 
 class Room(Protocol):
@@ -92,6 +67,8 @@ class Seen:
 
     def __init__(self, signals: Signals, call_id: str, now_s: float, asked: Question | None) -> None:
         self._wish: Wish | None = None
+        self._due: tuple[Candidate | None] | None = None
+        self._turn = -1
         self._signals, self._call_id, self._now_s, self._asked = signals, call_id, now_s, asked
         self._tier: Tier | None = None
         self._marks: Sequence[Mark] | None = None
@@ -104,9 +81,7 @@ class Seen:
 
     def enter(self, tier: Tier) -> None:
         """The candidates of this tier are ordered next."""
-        self._tier = tier
-        self._turn = -1
-        self._due: tuple[Candidate | None] | None = None
+        self._tier, self._turn, self._due = tier, -1, None
 
     # -- chance and turns --------------------------------------------------------------------------------------
 
@@ -156,7 +131,8 @@ class Seen:
             else:
                 unmeasured = [one for one in candidates if not health.ttfb_ms(one)]
             self._due = (self._signals.memory.due(unmeasured, candidates, self._now_s),)
-        return self._due[0]
+        found = self._due[0]
+        return found if found in candidates else None
 
     # -- limits and prices -------------------------------------------------------------------------------------
 

@@ -2,12 +2,11 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 
-from tollway.core.caller import Caller
-from tollway.gateway.dialect import Body
+from tollway.gateway.routing.question import Question
 
 HEADS = ("tools", "functions", "system", "systemInstruction", "system_instruction", "instructions")
 """What providers put in front of all turns, in the order their caches go by."""
@@ -21,18 +20,6 @@ _FIRST_WORDS = 48
 _turns = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-class Prompt(Protocol):
-    """What must be known of a call."""
-
-    @property
-    def caller(self) -> Caller:
-        """Who asks."""
-
-    @property
-    def body(self) -> Body:
-        """The top-level fields."""
-
-
 class Mark(NamedTuple):
     """A prefix of a prompt."""
 
@@ -43,7 +30,7 @@ class Mark(NamedTuple):
     """Nothing but instructions and tools, which many conversations may begin with."""
 
 
-def marks_of(prompt: Prompt, model: str) -> Sequence[Mark]:
+def marks_of(prompt: Question, model: str) -> Sequence[Mark]:
     """The prefixes of a prompt, the longest first; above all the conversation's name, if the caller gave it one."""
     body = prompt.body
     chain = hashlib.blake2b(model.encode(), digest_size=12)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from tollway.core.caller import Caller, Scope
 from tollway.core.errors import BadRequest, Forbidden
 from tollway.gateway.routing.chain import chain_of
-from tollway.gateway.routing.observations import Question
+from tollway.gateway.routing.question import Question
 from tollway.gateway.routing.strategy import Strategy
 
 HEADER = b"x-tollway-route"

@@ -10,8 +10,9 @@ from tollway.gateway.provider import Provider
 from tollway.gateway.routing.candidate import candidate_of
 from tollway.gateway.routing.chain import chain_of
 from tollway.gateway.routing.complexity import Wish
-from tollway.gateway.routing.observations import Question, Seen, Signals
+from tollway.gateway.routing.observations import Seen, Signals
 from tollway.gateway.routing.plan import Candidate, Facts, Lineup, Plan, facts_of
+from tollway.gateway.routing.question import Question
 from tollway.gateway.routing.route import route_of
 from tollway.gateway.routing.strategy import Strategy, arranged
 from tollway.gateway.routing.tier import Tier

@@ -1,4 +1,4 @@
-"""The quicker of two drawn at random comes first (power of two choices); what is not measured yet gets the next turn."""
+"""The quicker of two drawn at random comes first (power of two choices); what nobody measured gets the next turn."""
 
 import math
 from collections.abc import Iterator, Sequence
