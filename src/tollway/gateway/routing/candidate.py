@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 from tollway.core.model import Channel, Lane, Model, Price
 from tollway.gateway.dialect import Target
 from tollway.gateway.provider import Aim, Provider
+from tollway.gateway.routing.plan import Candidate, Cost
 from tollway.gateway.shaping.headers import merged
 from tollway.gateway.shaping.shape import shape_of
-from tollway.gateway.routing.plan import Candidate, Cost
 
 
 def candidate_of(
