@@ -25,6 +25,8 @@ class Rules(NamedTuple):
     """A token that ends within this is renewed before it is used."""
     session_s: float = 3600.0
     """A conversation that was silent for so long may move to another account."""
+    others_s: float = 25.0
+    """How long another process may take to renew an account before a call gives up on that account."""
 
 
 class NoAccountLeft(Fault):
@@ -48,7 +50,7 @@ class Pool:
         """`now_s`: Unix seconds."""
         self.name, self._rules, self._now_s = name, rules, now_s
         self.roster = Roster(file, self._now_ms)
-        self._renewals = Renewals(self.roster, renew, rules.patience, self._now_ms)
+        self._renewals = Renewals(self.roster, renew, rules.patience, self._now_ms, rules.others_s)
         self._sessions: OrderedDict[str, tuple[str, float]] = OrderedDict()
         """Who answers a conversation, and when it last asked; the one that asked last is the last."""
         self._busy: Counter[str] = Counter()
