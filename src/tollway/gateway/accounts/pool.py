@@ -54,7 +54,8 @@ class Pool:
         self._sessions: OrderedDict[str, tuple[str, float]] = OrderedDict()
         """Who answers a conversation, and when it last asked; the one that asked last is the last."""
         self._busy: Counter[str] = Counter()
-        self._turn = 0
+        self._last = ""
+        """Who had the last turn."""
         self._own_session = str(uuid.uuid4())
 
     def _now_ms(self) -> int:
@@ -77,16 +78,24 @@ class Pool:
 
     def choose(self, session: str, tried: set[str]) -> Account | None:
         """The conversation's own account while it can be used, else the next in turn; it counts as busy from here."""
-        usable = [one for one in self.roster.pool() if one.id not in tried and self._may(one)]
+        everyone = self.roster.pool()
+        usable = [one for one in everyone if one.id not in tried and self._may(one)]
         if not usable:
             return None
         chosen = self._kept(session, usable) if session else None
         if chosen is None:
-            chosen = usable[self._turn % len(usable)]
-            self._turn += 1
+            chosen = self._next(everyone, usable)
         if session:
             self._keep(session, chosen.id)
         self.take(chosen.id)
+        return chosen
+
+    def _next(self, everyone: list[Account], usable: list[Account]) -> Account:
+        """Round and round: the first usable one behind whoever had the last turn."""
+        places = {one.id: place for place, one in enumerate(everyone)}
+        last = places.get(self._last, -1)
+        chosen = min(usable, key=lambda one: (places[one.id] <= last, places[one.id]))
+        self._last = chosen.id
         return chosen
 
     def _may(self, account: Account) -> bool:
