@@ -10,6 +10,7 @@ from tests.journeys.till import check_receipt, reported, sold
 from tests.journeys.tongue_anthropic import AnthropicTongue
 from tests.journeys.tongue_gemini import GeminiTongue
 from tests.journeys.tongue_openai import OpenAITongue
+from tests.journeys.tongue_responses import ResponsesTongue
 from tests.mocks.server import MockRequest, MockServer
 
 SDKS = ("openai", "anthropic", "gemini")
@@ -38,7 +39,7 @@ class Table:
     @classmethod
     def of(cls, hub: Hub, vendors: Providers, key: str, loop: Loop) -> "Table":
         """For whoever holds this key."""
-        makers = (OpenAITongue, AnthropicTongue, GeminiTongue)
+        makers = (OpenAITongue, ResponsesTongue, AnthropicTongue, GeminiTongue)
         return cls(hub, vendors, key, {make.name: make(hub.url, key, loop) for make in makers})
 
     def limited_to(self, model: str, loop: Loop) -> "Table":

@@ -18,6 +18,7 @@ COMMANDS = {
     "vouchers": "Make, list and disable vouchers.",
     "models": "List the models on sale.",
     "prices": "Show, propose and activate prices.",
+    "accounts": "List, import, disable and enable subscription accounts.",
     "ledger": "Look into the books.",
     "receipts": "Show what a call cost, and why.",
     "migrate": "Bring the database's schema forward, or move all data to another database.",

@@ -23,6 +23,8 @@ class KeyLimits(msgspec.Struct, frozen=True):
     parallel_calls: int | None = None
     models: tuple[str, ...] | None = None
     """Allowed model ids; an entry may be a glob (`gpt-*`)."""
+    route: str | None = None
+    """The strategy its calls are routed by, instead of the model's; of an administering key also `channel:<id>`."""
 
 
 class Budget(msgspec.Struct, frozen=True):

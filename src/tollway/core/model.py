@@ -163,6 +163,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     free_plan: bool = False
     custom: bool = False
     enabled: bool = True
+    strategy: str = ""
+    """How its channels are ordered (`cheapest`, `prefix_affinity,cheapest` …); empty: as `[routing]` says."""
 
 
 class Lane(NamedTuple):

@@ -44,6 +44,8 @@ from tollway.gateway.pipeline.relay import Gateway
 from tollway.gateway.pipeline.seals import Seals
 from tollway.gateway.provider import Provider
 from tollway.gateway.routing.health import Health
+from tollway.gateway.routing.memory import Memory
+from tollway.gateway.routing.observations import Signals
 from tollway.gateway.routing.router import Router
 from tollway.gateway.routing.sharing import Sharing
 from tollway.gateway.surface import Surface
@@ -52,7 +54,7 @@ from tollway.kit.http1.asgi import App
 from tollway.kit.http1.client import Client
 from tollway.kit.registry import discover
 from tollway.ports import Clock, Database, KeyValue, Transaction, Upstream
-from tollway.settings import Books, Keys, Settings
+from tollway.settings import Books, Keys, Settings, SettingsError
 
 log = logging.getLogger("tollway.app")
 BEAT_S = 1.0
@@ -107,8 +109,9 @@ class Hub:
         self.listed = self.catalog = Catalog.load(settings.sheet, local)
         self.prices = PriceBoard(self.database, self.clock)
         self.limits = RateLimiter(self._model)
-        self.health = Health(settings.health)
-        self.router = Router(self.catalog.models, self.channels, self.providers, self.health)
+        self.signals = _signals(settings)
+        self.health = self.signals.health
+        self.router = self._router()
         self.upstream = _client(settings)
         self.engines = LocalEngines(self.catalog, self.channels, self.providers, self.upstream)
         self.lenders = lenders(settings.pools, self.providers, self.upstream, self.clock.now_s)
@@ -118,6 +121,13 @@ class Hub:
         self.control = ControlPlane(self.keys, self._control_app)
         self.front = self._front()
         self.draining = False
+
+    def _router(self) -> Router:
+        """Raises SettingsError or TomlError naming a strategy there is not."""
+        try:
+            return Router(self.catalog.models, self.channels, self.providers, self.signals)
+        except ValueError as error:
+            raise SettingsError(str(error)) from error
 
     def _model(self, name: str) -> Model | None:
         return self.catalog.find(name)
@@ -146,15 +156,8 @@ class Hub:
             heart=self.heart,
             usual=UsualOutput(),
             now_s=now_s,
-            default_model=self.settings.server.default_model or self._cheapest(),
+            default_model=self.settings.server.default_model or None,
         )
-
-    def _cheapest(self) -> str | None:
-        """The cheapest model for everyday use that some channel serves: answers requests that name none."""
-        fast = [model for model in self.catalog.models if model.category == "fast" and self.router.serves(model.id)]
-        real = [model for model in fast if not any(self.providers[name].inside for name in model.served_by)]
-        cheapest = min(real or fast, key=lambda model: model.price.output, default=None)
-        return cheapest.id if cheapest is not None else None
 
     def _control_app(self) -> App:
         build: Callable[..., App] = load("tollway.gateway.admin.control", "control_app")
@@ -235,7 +238,7 @@ class Hub:
     def _take_stock(self) -> None:
         """New snapshots of catalog and channels replace the old ones; calls in flight keep theirs."""
         self.catalog, self.channels = self.engines.on_sale()
-        self.router = Router(self.catalog.models, self.channels, self.providers, self.health)
+        self.router = self._router()
         self.limits.forget_models()
         self.front.gateway = dataclasses.replace(self.front.gateway, catalog=self.catalog, router=self.router)
 
@@ -283,6 +286,10 @@ def _lockout_rule(keys: Keys) -> LockoutRule:
 
 def _ledger_rules(books: Books) -> Rules:
     return Rules(books.durability == "sync", books.flush_ms / 1000, books.lease_s, books.sweep_s)
+
+
+def _signals(settings: Settings) -> Signals:
+    return Signals(Health(settings.health), Memory(settings.routing), settings.routing)
 
 
 def _subscriptions(settings: Settings, database: Database, clock: Clock) -> Subscriptions:

@@ -53,6 +53,7 @@ class ModelRow(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     free_plan: bool = False
     custom: bool = False
     enabled: bool = True
+    strategy: str = ""
 
 
 class LocalRow(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):

@@ -10,6 +10,7 @@ import msgspec
 from tollway.core.finding import Finding, Level
 from tollway.core.health import HealthRules
 from tollway.core.model import Channel
+from tollway.core.routing import RoutingRules
 from tollway.kit.http1.limits import Limits
 from tollway.kit.toml import Sheet, read
 from tollway.settings.accounts import pools_of
@@ -33,6 +34,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "plans": Plans,
     "retention": Retention,
     "vault": Vault,
+    "routing": RoutingRules,
 }
 _VARIABLES = frozenset(
     variable_of(name, field.name) for name, kind in _SECTIONS.items() for field in msgspec.structs.fields(kind)
@@ -53,6 +55,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     plans: Plans
     retention: Retention
     vault: Vault
+    routing: RoutingRules
+    """`[routing]`: how channels are ordered."""
     data_dir: Path
     database_url: str
     channels: tuple[Channel, ...]
@@ -104,6 +108,7 @@ def load(
         retention=section(Retention, "retention", sources),
         vault=section(Vault, "vault", sources),
         data_dir=data_dir,
+        routing=section(RoutingRules, "routing", sources),
         database_url=server.database_url or "sqlite://",
         channels=(*channels_of(sources, vendors, upstream), *(pool.channel for pool in pools)),
         pools=pools,

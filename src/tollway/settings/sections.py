@@ -29,8 +29,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     heartbeat_s: Positive = 15.0
     """Silence on a stream after which the caller gets a sign of life."""
     default_model: str = ""
-    """Answers requests that name no model; empty: the model of the category `fast` with the cheapest output that a
-    channel serves, those of real providers first; where there is none, such requests are refused."""
+    """Answers requests that name no model; empty: the auto router chooses by what they ask."""
     tls_cert: str = ""
     tls_key: str = ""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

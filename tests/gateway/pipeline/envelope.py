@@ -10,7 +10,7 @@ def field_of(dialect: str, told: Told) -> str | None:
     said: Any = told.json
     assert told.headers[b"content-type"] == b"application/json"
     assert told.call
-    if dialect == "openai":
+    if dialect in ("openai", "responses"):
         error = said["error"]
         assert isinstance(error["message"], str)
         assert isinstance(error["type"], str)

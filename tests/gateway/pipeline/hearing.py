@@ -47,6 +47,8 @@ def whole_for_caller(dialect: str, told: Told) -> bool:
     values = [value for value in map(read, frames) if isinstance(value, dict)]
     if dialect == "openai":
         return b"[DONE]" in frames
+    if dialect == "responses":
+        return any(value.get("type") in ("response.completed", "response.incomplete") for value in values)
     if dialect == "anthropic":
         return any(value.get("type") == "message_stop" for value in values)
     if dialect == "hub":

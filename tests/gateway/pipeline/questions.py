@@ -259,6 +259,74 @@ hub_bodies = fields(
     session_id=st.just("s1"),
 )
 
+_item_part = st.one_of(
+    fields({"type": st.just("input_text"), "text": words}),
+    st.sampled_from((
+        {"type": "input_image", "image_url": f"data:image/png;base64,{PIXEL}", "detail": "low"},
+        {"type": "input_image", "image_url": "https://example.com/a.png"},
+        {"type": "input_audio", "input_audio": {"data": WAV, "format": "wav"}},
+        {"type": "input_file", "filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PDF}"},
+        {"type": "input_file", "file_url": "https://example.com/a.pdf"},
+    )),
+)  # fmt: skip
+_item_user = fields(
+    {"role": st.just("user"), "content": words | st.lists(_item_part, min_size=1, max_size=3)}, type=st.just("message")
+)
+_item_said = st.lists(
+    fields({"type": st.just("output_text"), "text": words, "annotations": st.just([])}), min_size=1
+).map(lambda said: {"type": "message", "role": "assistant", "id": "msg_1", "status": "completed", "content": said})
+_item_thought = st.sampled_from((
+    {"type": "reasoning", "id": "rs_1", "summary": []},
+    {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "hm"}], "encrypted_content": "x"},
+))  # fmt: skip
+_item_rounds = st.sampled_from((
+    [{"type": "function_call", "call_id": "call_1", "name": "get_weather", "arguments": '{"city":"Oslo"}'},
+     {"type": "function_call_output", "call_id": "call_1", "output": "cold"}],
+    [{"type": "custom_tool_call", "call_id": "call_2", "name": "x", "input": "free"},
+     {"type": "custom_tool_call_output", "call_id": "call_2", "output": [{"type": "input_text", "text": "done"}]}],
+    [{"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search", "query": "q"}}],
+))  # fmt: skip
+_items = st.lists(
+    st.one_of(
+        fields({"role": st.sampled_from(("system", "developer")), "content": words}).map(lambda item: [item]),
+        st.tuples(_item_user, _item_said).map(list),
+        st.tuples(_item_user, _item_thought, _item_said).map(list),
+        st.tuples(_item_user, _item_thought, _item_rounds).map(lambda three: [three[0], three[1], *three[2]]),
+    ),
+    max_size=3,
+).map(lambda rounds: [item for items in rounds for item in items])
+
+responses_bodies = fields(
+    {"model": models, "input": words | st.tuples(_items, _item_user).map(lambda two: [*two[0], two[1]])},
+    stream=st.booleans(),
+    instructions=words,
+    max_output_tokens=limits,
+    temperature=ratios,
+    top_p=ratios,
+    tools=st.lists(
+        fields({"type": st.just("function"), "name": names, "parameters": st.just(SCHEMA)}, strict=st.booleans())
+        | st.sampled_from((
+            {"type": "custom", "name": "free", "format": {"type": "grammar", "syntax": "lark", "definition": "a"}},
+            {"type": "web_search", "filters": {"allowed_domains": ["a.example"]}, "search_context_size": "low"},
+        )),
+        min_size=1, max_size=2, unique_by=lambda tool: tool.get("name"),
+    ),
+    tool_choice=st.sampled_from((
+        "auto", "none", "required", {"type": "function", "name": "x"},
+        {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "x"}]},
+    )),
+    parallel_tool_calls=st.booleans(),
+    text=st.sampled_from(({"format": {"type": "text"}, "verbosity": "low"}, {"format": {"type": "json_object"}},
+                          {"format": {"type": "json_schema", "name": "w", "schema": SCHEMA, "strict": True}})),
+    reasoning=st.sampled_from(({"effort": "low"}, {"effort": "high", "summary": "auto"}, {"effort": "none"})),
+    include=st.just(["reasoning.encrypted_content", "message.output_text.logprobs"]),
+    store=st.sampled_from((True, False)),
+    truncation=st.sampled_from(("auto", "disabled")),
+    metadata=st.just({"a": "b"}),
+    safety_identifier=st.just("u1"),
+    tomorrow=st.just({"new": [1, None]}),
+)  # fmt: skip
+
 _google_actions = st.sampled_from((
     ("generateContent", ""), ("streamGenerateContent", "alt=sse"), ("streamGenerateContent", ""), ("countTokens", ""),
 ))  # fmt: skip
@@ -273,6 +341,7 @@ def _google(draw: st.DrawFn) -> Question:
 
 questions: st.SearchStrategy[Question] = st.one_of(
     st.builds(Question, st.just("openai"), st.just("/v1/chat/completions"), openai_bodies),
+    st.builds(Question, st.just("responses"), st.just("/v1/responses"), responses_bodies),
     st.builds(
         Question,
         st.just("anthropic"),

@@ -7,13 +7,20 @@ from hypothesis import strategies as st
 from tests.gateway.pipeline.effort import effort
 from tests.gateway.pipeline.mistakes import damaged, mistaken, written
 from tests.gateway.pipeline.questions import Question, questions
+from tests.laws.plugins import DIALECTS as BY_NAME
 from tollway.core.errors import BadRequest
-from tollway.gateway.app import known_dialects, known_providers
+from tollway.gateway.app import known_providers
 from tollway.gateway.dialect import Body, Dialect, Edits, Envelope, Opaque, Target, close_body, open_body
 from tollway.gateway.provider import Provider
 
 PROVIDERS = known_providers()
-DIALECTS = known_dialects()
+DIALECTS = {
+    "openai": BY_NAME["openai_chat"],
+    "responses": BY_NAME["openai_responses"],
+    "anthropic": BY_NAME["anthropic_messages"],
+    "gemini": BY_NAME["gemini"],
+    "hub": BY_NAME["hub"],
+}
 OPAQUE = Opaque(b"k" * 32)
 ABLE = frozenset({"tools", "vision", "pdf", "audio_in", "audio_out", "image_out", "reasoning", "structured"})
 MODELS = (

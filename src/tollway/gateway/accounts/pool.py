@@ -25,6 +25,8 @@ class Rules(NamedTuple):
     """A token that ends within this is renewed before it is used."""
     session_s: float = 3600.0
     """A conversation that was silent for so long may move to another account."""
+    others_s: float = 25.0
+    """How long another process may take to renew an account before a call gives up on that account."""
 
 
 class NoAccountLeft(Fault):
@@ -48,11 +50,12 @@ class Pool:
         """`now_s`: Unix seconds."""
         self.name, self._rules, self._now_s = name, rules, now_s
         self.roster = Roster(file, self._now_ms)
-        self._renewals = Renewals(self.roster, renew, rules.patience, self._now_ms)
+        self._renewals = Renewals(self.roster, renew, rules.patience, self._now_ms, rules.others_s)
         self._sessions: OrderedDict[str, tuple[str, float]] = OrderedDict()
         """Who answers a conversation, and when it last asked; the one that asked last is the last."""
         self._busy: Counter[str] = Counter()
-        self._turn = 0
+        self._last = ""
+        """Who had the last turn."""
         self._own_session = str(uuid.uuid4())
 
     def _now_ms(self) -> int:
@@ -75,16 +78,24 @@ class Pool:
 
     def choose(self, session: str, tried: set[str]) -> Account | None:
         """The conversation's own account while it can be used, else the next in turn; it counts as busy from here."""
-        usable = [one for one in self.roster.pool() if one.id not in tried and self._may(one)]
+        everyone = self.roster.pool()
+        usable = [one for one in everyone if one.id not in tried and self._may(one)]
         if not usable:
             return None
         chosen = self._kept(session, usable) if session else None
         if chosen is None:
-            chosen = usable[self._turn % len(usable)]
-            self._turn += 1
+            chosen = self._next(everyone, usable)
         if session:
             self._keep(session, chosen.id)
         self.take(chosen.id)
+        return chosen
+
+    def _next(self, everyone: list[Account], usable: list[Account]) -> Account:
+        """Round and round: the first usable one behind whoever had the last turn."""
+        places = {one.id: place for place, one in enumerate(everyone)}
+        last = places.get(self._last, -1)
+        chosen = min(usable, key=lambda one: (places[one.id] <= last, places[one.id]))
+        self._last = chosen.id
         return chosen
 
     def _may(self, account: Account) -> bool:

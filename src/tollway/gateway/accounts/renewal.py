@@ -12,18 +12,21 @@ from tollway.gateway.accounts.oauth import NotRenewed, Revoked
 from tollway.gateway.accounts.roster import Roster
 
 Renew = Callable[[Account], Awaitable[Grant]]
-OTHERS_S = 25.0
-"""How long another process may take to renew an account before we give up on it for this call."""
 LOOK_AGAIN_S = 0.02
 WRITE_S = 10.0
+CLOSE_S = 25.0
 log = logging.getLogger("tollway.accounts")
 
 
 class Renewals:
     """The renewals under way. A caller who leaves does not stop one: a rotated token would be lost."""
 
-    def __init__(self, roster: Roster, renew: Renew, patience: Patience, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, roster: Roster, renew: Renew, patience: Patience, now_ms: Callable[[], int], others_s: float
+    ) -> None:
+        """`others_s`: how long another process may take to renew an account before we give up on it."""
         self._roster, self._renew, self._patience, self._now_ms = roster, renew, patience, now_ms
+        self._others_s = others_s
         self._running: dict[str, asyncio.Task[Account]] = {}
 
     async def fresh(self, stale: Account) -> Account:
@@ -44,7 +47,7 @@ class Renewals:
     async def close(self) -> None:
         """Wait for those under way: what they bring must reach the file."""
         if self._running:
-            await asyncio.wait(self._running.values(), timeout=OTHERS_S)
+            await asyncio.wait(self._running.values(), timeout=CLOSE_S)
 
     def _ended(self, name: str, task: asyncio.Task[Account]) -> None:
         self._running.pop(name, None)
@@ -89,7 +92,7 @@ class Renewals:
         """No other process renews this account meanwhile."""
         file, waited_s = self._roster.file, 0.0
         while (handle := await asyncio.to_thread(file.take, name)) is None:
-            if waited_s >= OTHERS_S:
+            if waited_s >= self._others_s:
                 raise NotRenewed("another process has been renewing it for too long")
             await asyncio.sleep(LOOK_AGAIN_S)
             waited_s += LOOK_AGAIN_S

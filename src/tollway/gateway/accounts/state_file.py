@@ -54,7 +54,10 @@ class StateFile:
             if not document.is_old and data == self.backup.read_bytes():
                 self._warn(document)
                 return document.accounts, stamp
-        except (Torn, FileNotFoundError):
+        except FileNotFoundError:
+            if stamp == NEVER and not self.backup.exists():
+                return {}, stamp
+        except Torn:
             pass
         except Foreign as error:
             raise self._unknown(error) from error

@@ -22,6 +22,7 @@ from tollway.gateway.pipeline.seals import Seals
 from tollway.gateway.pipeline.settle import Settlement
 from tollway.gateway.pipeline.weigh import Weighed, input_estimate
 from tollway.gateway.pipeline.whole import WholeReply
+from tollway.gateway.routing.complexity import AUTO
 from tollway.gateway.routing.plan import Candidate, Plan
 from tollway.kit.http1.wire import Sink
 
@@ -124,7 +125,7 @@ class Delivery:
         return {
             "model": candidate.model.id,
             "model_display_name": candidate.model.name,
-            "routed": candidate.model.id != self._plan.model.id or self.call.envelope.model is None,
+            "routed": candidate.model.id != self._plan.model.id or self.call.envelope.model in (None, AUTO),
             "credits_used": credits_of(self.settlement.charge),
         }
 

@@ -51,6 +51,8 @@ class Dispatcher:
                     await self._attempt(candidate, delivery, output_limit)
                 else:
                     await lender.answer(candidate, delivery, lambda one: self._attempt(one, delivery, output_limit))
+                if plan.answered is not None:
+                    plan.answered(candidate)
                 return
             except Fault as fault:
                 if delivery.committed:

@@ -12,12 +12,14 @@ from tollway.gateway.catalog import Catalog
 from tollway.gateway.ledger.hold import Ledger
 from tollway.gateway.limits.rate import RateLimiter
 from tollway.gateway.metering.learned import UsualOutput
+from tollway.gateway.pipeline.auto import suited
 from tollway.gateway.pipeline.call import Call
 from tollway.gateway.pipeline.delivery import Delivery
 from tollway.gateway.pipeline.dispatch import Dispatcher
 from tollway.gateway.pipeline.heart import Heart
 from tollway.gateway.pipeline.seals import Seals
 from tollway.gateway.pipeline.weigh import weigh
+from tollway.gateway.routing.complexity import AUTO
 from tollway.gateway.routing.plan import Plan, plan_of
 from tollway.gateway.routing.router import Router
 from tollway.kit.http1.wire import Sink
@@ -49,7 +51,7 @@ async def relay(call: Call, gw: Gateway, sink: Sink) -> None:
     model = asked_model(call, gw)
     slot = gw.limits.admit(call.caller, model.id, call.started_s)
     try:
-        plan = allowed(gw.router.plan(model, call.id, call.started_s), call, gw)
+        plan = allowed(gw.router.plan(model, call.id, call.started_s, call), call, gw)
         weighed = await weigh(call, plan, gw.ledger, gw.usual)
         with weighed.hold:
             delivery = Delivery(call, plan, weighed, slot, sink, gw)
@@ -69,11 +71,16 @@ async def relay(call: Call, gw: Gateway, sink: Sink) -> None:
 
 
 def asked_model(call: Call, gw: Gateway) -> Model:
-    """The model as sold. Raises ModelNotFound; a model without a price is not on sale."""
-    name = call.envelope.model or gw.default_model
-    model = gw.catalog.find(name) if name and name.isascii() and name.isprintable() else None
+    """The model as sold; where none is named, the one that suits the question.
+
+    Raises ModelNotFound; a model without a price is not on sale.
+    """
+    name = call.envelope.model or gw.default_model or AUTO
+    if name == AUTO:
+        return suited(call, gw.catalog, gw.router, gw.limits, gw.ledger)
+    model = gw.catalog.find(name) if name.isascii() and name.isprintable() else None
     if model is None or not model.enabled:
-        what = f"the model {name[:100]!r} is not on sale here" if name else "the request names no model"
+        what = f"the model {name[:100]!r} is not on sale here"
         raise ModelNotFound(f"{what}; GET /v1/models lists those on sale", field="model")
     return model
 

@@ -1,7 +1,5 @@
 """OpenAI itself: its reasoning models want other words than its older ones."""
 
-import re
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -9,33 +7,25 @@ import msgspec
 from tollway.gateway.dialect import Body, Target
 from tollway.gateway.dialects.openai_chat import dialect
 from tollway.gateway.dialects.openai_chat.accents import Turn, present, renamed, retouched, with_role, without, word
+from tollway.gateway.openai_family.traits import traits_of
 from tollway.gateway.provider import Disconnect, Provider, at, bearer
 
-_O_SERIES = re.compile(r"o\d")
-_GPT_5 = re.compile(r"gpt-5(?!-chat)")
-_NO_DEVELOPER = ("o1-mini", "o1-preview")
 _DICE = frozenset(
     {"temperature", "top_p", "logprobs", "top_logprobs", "presence_penalty", "frequency_penalty", "logit_bias"}
 )
 """Dials that models which reason do not have."""
 
 
-@lru_cache(1024)
-def _traits(model: str) -> tuple[bool, bool, bool]:
-    """Whether a model is of the o series, of GPT-5, and knows the role `developer`."""
-    return bool(_O_SERIES.match(model)), bool(_GPT_5.match(model)), not model.startswith(_NO_DEVELOPER)
-
-
 def _unwanted(body: Body, target: Target) -> tuple[str, ...]:
     """Fields that the model refuses."""
-    is_o, is_gpt_5, _ = _traits(target.model)
+    is_o, is_gpt_5, _ = traits_of(target.model)
     if _DICE.isdisjoint(body) or not (is_o or is_gpt_5):
         return ()
     return () if is_gpt_5 and word(body.get("reasoning_effort")) == "none" else present(body, _DICE)
 
 
 def _accent(body: Body, target: Target) -> Body:
-    is_o, is_gpt_5, knows_developer = _traits(target.model)
+    is_o, is_gpt_5, knows_developer = traits_of(target.model)
     if not (is_o or is_gpt_5):
         return body
     unwanted = _unwanted(body, target)

@@ -1,11 +1,12 @@
 """Works out, once, all that a call through one lane of a channel will need."""
 
+import math
 from urllib.parse import urlsplit
 
-from tollway.core.model import Channel, Lane, Model
+from tollway.core.model import Channel, Lane, Model, Price
 from tollway.gateway.dialect import Target
 from tollway.gateway.provider import Aim, Provider
-from tollway.gateway.routing.plan import Candidate
+from tollway.gateway.routing.plan import Candidate, Cost
 from tollway.gateway.shaping.headers import merged
 from tollway.gateway.shaping.shape import shape_of
 
@@ -38,7 +39,19 @@ def candidate_of(
         lane=through.id,
         weight=channel.weight / len(channel.lanes),
         shape=shape if shape is not None and shape.is_needed else None,
+        cost=cost_of(model.price),
+        limited=channel.is_limited,
     )
+
+
+def cost_of(price: Price) -> Cost:
+    """A price card as what a token costs, without our margin: what one address is dearer by than another."""
+    usual, long = (
+        (rates.input / rates.scale, rates.cache_read / rates.scale, rates.output / rates.scale)
+        for rates in (price.rates, price.long_rates)
+    )
+    over = math.inf if price.long_context_over is None else float(price.long_context_over)
+    return Cost(*usual, over, *long)
 
 
 def split_base(base_url: str, bare_path: str = "") -> tuple[str, str]:

@@ -1,26 +1,89 @@
 """What a strategy sees of the world during one call."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
+from tollway.core.routing import USUAL_ROUTING, RoutingRules
+from tollway.gateway.routing.complexity import ANYTHING, Table, Wish, table_of, wish_of
+from tollway.gateway.routing.health import Health
+from tollway.gateway.routing.memory import Memory
 from tollway.gateway.routing.plan import Candidate
-from tollway.gateway.routing.tier import Tier, shares
+from tollway.gateway.routing.prefix import Mark, marks_of
+from tollway.gateway.routing.question import Question
+from tollway.gateway.routing.tier import Tier, alike, shares, usual_ttfb_ms
 
+BYTES_PER_TOKEN = 4
 _SPAN = float(2**64 + 1)
+
+
+class Room(Protocol):
+    """What limits how much a candidate may take on."""
+
+    def headroom(self, one: Candidate, now_s: float) -> float:
+        """What is left, 0 (full) to 1 (nothing in use, or no limit)."""
+
+
+class Engines(Protocol):
+    """What local engines say of themselves, as last heard."""
+
+    def pressure(self, one: Candidate, now_s: float) -> float:
+        """How busy the engine behind a candidate is: 0 idle or unknown, 1 or more overloaded."""
+
+
+@dataclass(slots=True)
+class Signals:
+    """Where observations come from; they live on when the router is replaced by a new one."""
+
+    health: Health = field(default_factory=Health)
+    memory: Memory = field(default_factory=Memory)
+    rules: RoutingRules = USUAL_ROUTING
+    limits: Room | None = None
+    """The limits that channels state of themselves; who has no headroom is not tried."""
+    engines: Engines | None = None
+    table: Table = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.table = table_of(self.rules.auto)
 
 
 class Seen:
     """`Observations` of one call; each thing is worked out when a strategy asks for it."""
 
-    __slots__ = ("_call_id", "_tier")
+    __slots__ = (
+        "_asked",
+        "_call_id",
+        "_due",
+        "_marks",
+        "_now_s",
+        "_signals",
+        "_tier",
+        "_tokens",
+        "_turn",
+        "_warm",
+        "_wish",
+    )
 
-    def __init__(self, call_id: str) -> None:
-        self._call_id = call_id
+    def __init__(self, signals: Signals, call_id: str, now_s: float, asked: Question | None) -> None:
+        self._wish: Wish | None = None
+        self._due: tuple[Candidate | None] | None = None
+        self._turn = -1
+        self._signals, self._call_id, self._now_s, self._asked = signals, call_id, now_s, asked
         self._tier: Tier | None = None
+        self._marks: Sequence[Mark] | None = None
+        self._warm: Mapping[tuple[str, str], float] | None = None
+        self._tokens: tuple[int, int] | None = None
+
+    def wants(self, wish: Wish) -> None:
+        """What the question needs, where that is known already."""
+        self._wish = wish
 
     def enter(self, tier: Tier) -> None:
         """The candidates of this tier are ordered next."""
-        self._tier = tier
+        self._tier, self._turn, self._due = tier, -1, None
+
+    # -- chance and turns --------------------------------------------------------------------------------------
 
     @property
     def draw(self) -> float:
@@ -31,10 +94,107 @@ class Seen:
         """A number above 0 and below 1 that the call's id and the lane decide."""
         return (_number(f"{self._call_id}:{one.lane}") + 1) / _SPAN
 
+    @property
+    def turn(self) -> int:
+        """How many calls have chosen among these candidates before this one."""
+        if self._turn < 0:
+            self._turn = self._signals.memory.turn(self._tier.name if self._tier is not None else "")
+        return self._turn
+
+    # -- health ------------------------------------------------------------------------------------------------
+
     def shares(self, candidates: Sequence[Candidate]) -> Sequence[float]:
-        """Running sums of the candidates' effective weights."""
-        tier = self._tier
-        return tier.sums if tier is not None and candidates is tier.ready else shares(candidates)
+        """Running sums of the candidates' effective weights: weight times health score."""
+        tier, health = self._tier, self._signals.health
+        return tier.sums(health) if tier is not None and candidates is tier.ready else shares(candidates, health)
+
+    def score(self, one: Candidate) -> float:
+        """Health, from 0.05 to 1."""
+        return self._signals.health.score(one)
+
+    def ttfb_ms(self, one: Candidate) -> float:
+        """Moving average of the time to the first token; 0 while nobody has measured it."""
+        return self._signals.health.ttfb_ms(one)
+
+    def usual_ttfb_ms(self, candidates: Sequence[Candidate]) -> float:
+        """The median over those that were measured; 0 when none was."""
+        tier, health = self._tier, self._signals.health
+        is_all = tier is not None and candidates is tier.ready
+        return tier.ttfb_ms(health) if tier is not None and is_all else usual_ttfb_ms(candidates, health)
+
+    def due(self, candidates: Sequence[Candidate]) -> Candidate | None:
+        """One that has to be measured (again), if this call is the one to do it."""
+        if self._due is None:
+            tier, health = self._tier, self._signals.health
+            if tier is not None and candidates is tier.ready:
+                unmeasured = tier.unmeasured(health)
+            else:
+                unmeasured = [one for one in candidates if not health.ttfb_ms(one)]
+            self._due = (self._signals.memory.due(unmeasured, candidates, self._now_s),)
+        found = self._due[0]
+        return found if found in candidates else None
+
+    # -- limits and prices -------------------------------------------------------------------------------------
+
+    def headroom(self, one: Candidate) -> float:
+        """What is left of its limits (requests and tokens a minute, calls at once, an engine's queue), 0 to 1."""
+        limits, engines = self._signals.limits, self._signals.engines
+        left = 1.0 if limits is None or not one.limited else limits.headroom(one, self._now_s)
+        return left if engines is None else min(left, max(0.0, 1.0 - engines.pressure(one, self._now_s)))
+
+    def pressure(self, one: Candidate) -> float:
+        """How busy the local engine behind it is: 0 idle, unknown or no local engine, 1 or more overloaded."""
+        engines = self._signals.engines
+        return 0.0 if engines is None else engines.pressure(one, self._now_s)
+
+    def price(self, one: Candidate) -> float:
+        """Nano-dollars this request is expected to cost there, what its cache holds at the price of a cache read."""
+        if self._tokens is None:
+            self._tokens = self._expected()
+        return one.cost.of(*self._tokens, self.warm(one))
+
+    def _expected(self) -> tuple[int, int]:
+        usual = self._signals.rules.usual_output
+        if self._asked is None:
+            return usual, usual
+        most = self._asked.envelope.max_output
+        return self._asked.size // BYTES_PER_TOKEN, usual if most is None else min(usual, most)
+
+    def alike(self, candidates: Sequence[Candidate]) -> Sequence[Sequence[Candidate]]:
+        """The candidates in parts of one price each, those below WELL apart from the others."""
+        tier, health = self._tier, self._signals.health
+        return tier.alike(health) if tier is not None and candidates is tier.ready else alike(candidates, health)
+
+    # -- caches ------------------------------------------------------------------------------------------------
+
+    def warm(self, one: Candidate) -> float:
+        """How much of this prompt the provider's cache behind this lane holds, as far as we know, 0 to 1."""
+        if self._warm is None:
+            self._warm = self._signals.memory.warm(self._prefixes(), self._now_s)
+        return self._warm.get((one.lane, one.model.id), 0.0) if self._warm else 0.0
+
+    def warmest(self, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+        """Those that are warm at all, the warmest first."""
+        if not candidates or (not self.warm(candidates[0]) and not self._warm):
+            return ()
+        return sorted((one for one in candidates if self.warm(one)), key=self.warm, reverse=True)
+
+    def _prefixes(self) -> Sequence[Mark]:
+        if self._marks is None:
+            asked = self._asked
+            self._marks = marks_of(asked, asked.envelope.model or "") if asked is not None else ()
+        return self._marks
+
+    def answered(self, one: Candidate) -> None:
+        """It has answered: its cache is warm from here on."""
+        self._signals.memory.note(self._prefixes(), one, self._now_s)
+
+    def misfit(self, one: Candidate) -> int:
+        """How far its model is from what the question needs: 0 for the very model, more for others."""
+        if self._wish is None:
+            asked = self._asked
+            self._wish = wish_of(asked.request(), asked.size) if asked is not None else ANYTHING
+        return self._wish.misfit(one.model, self._signals.table)
 
 
 def _number(text: str) -> int:

@@ -1,8 +1,8 @@
 """The channels that may answer one call, in the order they will be tried, drawn only as far as they are needed."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import NamedTuple, overload
 
 import msgspec
 
@@ -12,6 +12,27 @@ from tollway.core.money import round_up_ratio
 from tollway.gateway.dialect import Target
 from tollway.gateway.provider import Provider
 from tollway.gateway.shaping.shape import Shape
+
+
+class Cost(NamedTuple):
+    """Nano-dollars that a token costs us at one address; input, input read from the provider's cache, output."""
+
+    input: float
+    cached: float
+    output: float
+    long_over: float
+    """Prompt tokens above which the `long_` costs hold."""
+    long_input: float
+    long_cached: float
+    long_output: float
+
+    def of(self, input_tokens: float, output_tokens: float, warm: float) -> float:
+        """What a call costs of whose input that share (0 to 1) is read from the cache."""
+        if input_tokens > self.long_over:
+            into, cached, out = self.long_input, self.long_cached, self.long_output
+        else:
+            into, cached, out = self.input, self.cached, self.output
+        return input_tokens * (into + (cached - into) * warm) + output_tokens * out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +54,9 @@ class Candidate:
     """Channel and key: health, cool-downs, limits and exclusion go by it."""
     weight: float
     """Its share of the calls of its tier; the lanes of one channel share the channel's weight."""
+    cost: Cost
+    limited: bool
+    """Its channel states limits of its own."""
     account: str = ""
     """The account that lends its credential to this call."""
     fallback: bool = False
@@ -123,6 +147,8 @@ class Plan(msgspec.Struct):
     candidates: Sequence[Candidate]
     """Look at as few as possible: later ones are ordered only when somebody asks for them."""
     facts: Facts
+    answered: Callable[[Candidate], None] | None = None
+    """To be told which candidate answered to a good end; None: nobody wants to know."""
 
     @property
     def able(self) -> frozenset[str]:

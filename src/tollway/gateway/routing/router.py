@@ -1,126 +1,193 @@
 """From a model to an ordered plan of channels: by priority, then strategy, then the fallback models."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from tollway.core.errors import NoChannelAnswered, RateLimited
+from tollway.core.errors import BadRequest, NoChannelAnswered, RateLimited
 from tollway.core.ids import ModelId
 from tollway.core.model import Channel, Model
 from tollway.gateway.provider import Provider
-from tollway.gateway.routing import strategies
 from tollway.gateway.routing.candidate import candidate_of
-from tollway.gateway.routing.health import Health
-from tollway.gateway.routing.observations import Seen
-from tollway.gateway.routing.plan import Candidate, Facts, Lineup, Plan, facts_of, plan_of
+from tollway.gateway.routing.chain import chain_of
+from tollway.gateway.routing.complexity import Wish
+from tollway.gateway.routing.observations import Seen, Signals
+from tollway.gateway.routing.plan import Candidate, Facts, Lineup, Plan, facts_of
+from tollway.gateway.routing.question import Question
+from tollway.gateway.routing.route import route_of
 from tollway.gateway.routing.strategy import Strategy, arranged
 from tollway.gateway.routing.tier import Tier
-from tollway.kit.registry import discover
 
-STRATEGIES: Mapping[str, Strategy] = discover(strategies, "strategy", Strategy)
-USUAL = (STRATEGIES["weighted"],)
+FOR_AUTO = chain_of("by_complexity,cheapest")
+
+
+class Ways(NamedTuple):
+    """All that may answer for one model."""
+
+    tiers: Sequence[Tier]
+    chain: Sequence[Strategy]
+    facts: Facts
 
 
 class Router:
-    """Holds the candidates of every model; immutable but for the health it reads."""
+    """Holds the candidates of every model; immutable but for the signals it reads."""
 
     def __init__(
         self,
         models: Iterable[Model],
         channels: Iterable[Channel],
         providers: Mapping[str, Provider],
-        health: Health | None = None,
+        signals: Signals | None = None,
     ) -> None:
-        self.health = health or Health()
-        known = {model.id: model for model in models}
+        """Raises ValueError naming a model whose strategy is none."""
+        self.signals = signals or Signals()
+        self.health = self.signals.health
         self._channels = tuple(channel for channel in channels if channel.provider in providers)
         self._providers = providers
-        own = {model.id: _tiers(model, self._channels, providers) for model in known.values()}
-        self._tiers = {model.id: _with_fallbacks(model, own) for model in known.values()}
-        self._facts = {name: _facts_of(tiers) for name, tiers in self._tiers.items()}
+        known = {model.id: model for model in models}
+        own = {model.id: self._own_tiers(model) for model in known.values()}
+        self._ways = {model.id: self._all_ways(model, own) for model in known.values() if own[model.id]}
         self._fixed = {
-            name: Plan(known[name], tuple(tier.every[0] for tier in tiers), self._facts[name])
-            for name, tiers in self._tiers.items()
-            if tiers and all(len(tier.every) == 1 for tier in tiers)
+            name: Plan(known[name], tuple(tier.every[0] for tier in ways.tiers), ways.facts)
+            for name, ways in self._ways.items()
+            if all(len(tier.every) == 1 for tier in ways.tiers)
         }
 
     def serves(self, model: ModelId) -> bool:
         """Whether any channel, fallbacks included, could answer for this model."""
-        return bool(self._tiers.get(model))
+        return model in self._ways
 
     @property
     def candidates(self) -> Iterator[Candidate]:
         """Every way to every model, fallbacks not counted."""
-        for name, tiers in self._tiers.items():
-            yield from (one for tier in tiers for one in tier.every if one.model.id == name)
+        for name, ways in self._ways.items():
+            yield from (one for tier in ways.tiers for one in tier.every if one.model.id == name)
 
-    def plan(self, model: Model, call_id: str, now_s: float) -> Plan:
+    def plan(self, model: Model, call_id: str, now_s: float, asked: Question | None = None) -> Plan:
         """The plan of one call.
 
         Within a tier the order is the strategy's; the same call id gives the same order where chance decides. Raises
-        NoChannelAnswered when nothing serves the model, RateLimited when every channel is cooling down.
+        NoChannelAnswered when nothing serves the model, RateLimited when every channel is cooling down, BadRequest or
+        Forbidden when the call asks for a route there is not or that its caller may not choose.
         """
-        if self.health.all_well:
+        route = route_of(asked) if asked is not None else None
+        if self.health.all_well and (route is None or not route.channel):
             fixed = self._fixed.get(model.id)
             if fixed is not None:
                 return fixed
-        tiers = self._tiers.get(model.id)
-        if tiers is None:  # a local engine's model without a row of its own
-            tiers = _tiers(model, self._channels, self._providers)
-        if not tiers:
+        ways = self.ways(model)
+        if not ways.tiers:
             raise NoChannelAnswered(())
-        order = self._ordered(tiers, Seen(call_id), now_s)
+        if route is not None and route.channel:
+            return self._pinned(model, route.channel, ways)
+        chain = ways.chain if route is None else route.chain
+        seen = Seen(self.signals, call_id, now_s, asked)
+        order = self.ordered(ways.tiers, chain, seen, now_s)
         first = next(order, None)
         if first is None:
-            return self._last_resort(model, [one for tier in tiers for one in tier.every], now_s)
-        return Plan(model, Lineup([first], order), self._facts.get(model.id) or _facts_of(tiers))
+            every = [one for tier in ways.tiers for one in tier.every]
+            return Plan(model, self._last_resort(every, now_s), ways.facts)
+        remembers = asked is not None and any(strategy.remembers for strategy in chain)
+        return Plan(model, Lineup([first], order), ways.facts, seen.answered if remembers else None)
 
-    def _ordered(self, tiers: Sequence[Tier], seen: Seen, now_s: float) -> Iterator[Candidate]:
+    def ways(self, model: Model) -> Ways:
+        """All that may answer for a model."""
+        ways = self._ways.get(model.id)
+        if ways is None:  # a local engine's model without a row of its own
+            ways = self._all_ways(model, {model.id: self._own_tiers(model)})
+        return ways
+
+    def ordered(
+        self, tiers: Sequence[Tier], chain: Sequence[Strategy], seen: Seen, now_s: float
+    ) -> Iterator[Candidate]:
+        """Every candidate that can be used, tier by tier, in the order of the chain, but those that are full."""
         for tier in tiers:
             ready = tier.look(self.health, now_s)
             if len(ready) > 1:
                 seen.enter(tier)
-                yield from arranged(ready, USUAL, seen)
+                order = arranged(ready, chain, seen)
             else:
-                yield from ready
+                order = iter(ready)
+            for one in order:
+                if not one.limited or self._has_room(one, now_s):
+                    yield one
 
     def last_resort(self, model: Model, now_s: float) -> Plan:
         """For a caller who may use nothing but channels of the model itself, none of which is well.
 
         Raises RateLimited when all of them were told to wait.
         """
-        tiers = self._tiers.get(model.id) or _tiers(model, self._channels, self._providers)
-        return self._last_resort(
-            model, [one for tier in tiers for one in tier.every if one.model.id == model.id], now_s
-        )
+        ways = self.ways(model)
+        own = [one for tier in ways.tiers for one in tier.every if one.model.id == model.id]
+        return Plan(model, self._last_resort(own, now_s), facts_of((model,)))
 
-    def _last_resort(self, model: Model, every: Sequence[Candidate], now_s: float) -> Plan:
-        """When every circuit is open, one may have recovered unseen: all are tried but those told to wait (429)."""
-        left = self.health.ready(every, now_s)
+    def _last_resort(self, every: Sequence[Candidate], now_s: float) -> Sequence[Candidate]:
+        """When every circuit is open, one may have recovered unseen: all are tried but those told to wait (429), and
+        those that are full. Raises RateLimited when nothing is left."""
+        left = [one for one in self.health.ready(every, now_s) if self._has_room(one, now_s)]
         if left:
-            return plan_of(model, left)
+            return left
         wake_s = min((self.health.rests_until(one) for one in every), default=now_s)
-        raise RateLimited("every channel for this model is cooling down", retry_after_s=max(1.0, wake_s - now_s))
+        why = "is cooling down" if wake_s > now_s else "has as much to do as it may"
+        raise RateLimited(f"every channel for this model {why}", retry_after_s=max(1.0, wake_s - now_s))
 
+    def _has_room(self, one: Candidate, now_s: float) -> bool:
+        limits = self.signals.limits
+        return limits is None or not one.limited or limits.headroom(one, now_s) > 0
 
-def _facts_of(tiers: Iterable[Tier]) -> Facts:
-    return facts_of(one.model for tier in tiers for one in tier.every)
+    def is_bought(self, model: Model) -> bool:
+        """Whether some channel of the model leads out of this process."""
+        return any(not one.provider.inside for tier in self.ways(model).tiers for one in tier.every)
 
+    def dearest(self, model: Model, input_tokens: int, output_tokens: int) -> int:
+        """Nano-dollars that so many tokens cost at most."""
+        per_in, per_out = self.ways(model).facts.dearest
+        return input_tokens * per_in + output_tokens * per_out
 
-def _tiers(model: Model, channels: Sequence[Channel], providers: Mapping[str, Provider]) -> list[Tier]:
-    """By priority; within one, those of weight 0 come after all others, whatever the strategy."""
-    found: dict[tuple[int, bool], list[Candidate]] = {}
-    for channel in channels:
-        upstream = channel.name_of(model)
-        if upstream and model.enabled and channel.enabled:
-            provider = providers[channel.provider]
-            found.setdefault((channel.priority, channel.weight > 0), []).extend(
-                candidate_of(channel, provider, model, upstream, lane) for lane in channel.lanes
-            )
-    return [Tier(found[rank]) for rank in sorted(found, reverse=True)]
+    def best_for(self, wish: Wish, models: Iterable[Model], asked: Question, now_s: float) -> Model | None:
+        """The model that suits a question best, of those that some channel could answer for now; the cheaper of two
+        that suit it alike."""
+        pool: list[Candidate] = []
+        for model in models:
+            for tier in self.ways(model).tiers:
+                ready = [one for one in tier.look(self.health, now_s) if one.model is model]
+                pool += ready[:1]
+                if ready:
+                    break
+        seen = Seen(self.signals, asked.id, now_s, asked)
+        seen.wants(wish)
+        best = next(arranged(pool, FOR_AUTO, seen), None) if pool else None
+        return best.model if best is not None else None
 
+    def _pinned(self, model: Model, channel: str, ways: Ways) -> Plan:
+        """Only that channel, well or not: whoever pins wants to know. Raises BadRequest when it does not serve it."""
+        found = [one for tier in ways.tiers for one in tier.every if one.channel.id == channel and one.model is model]
+        if not found:
+            raise BadRequest(f"no channel {channel[:100]!r} serves the model {model.id}", field="x-tollway-route")
+        return Plan(model, tuple(found), ways.facts)
 
-def _with_fallbacks(model: Model, own: Mapping[ModelId, list[Tier]]) -> list[Tier]:
-    """The model's own tiers, then those of each fallback model: one hop, never a fallback's fallback."""
-    if not own[model.id]:
-        return []
-    spare = [tier for name in model.fallbacks for tier in own.get(name, [])]
-    return own[model.id] + spare
+    # -- building ----------------------------------------------------------------------------------------------
+
+    def _own_tiers(self, model: Model) -> list[Tier]:
+        """By priority; within one, those of weight 0 come after all others, whatever the strategy."""
+        found: dict[tuple[int, bool], list[Candidate]] = {}
+        for channel in self._channels:
+            upstream = channel.name_of(model)
+            if upstream and model.enabled and channel.enabled:
+                rank = channel.priority if self.signals.rules.tiers else 0, channel.weight > 0
+                found.setdefault(rank, []).extend(
+                    candidate_of(channel, self._providers[channel.provider], model, upstream, lane)
+                    for lane in channel.lanes
+                )
+        return [Tier(f"{model.id} {at}", found[rank]) for at, rank in enumerate(sorted(found, reverse=True))]
+
+    def _all_ways(self, model: Model, own: Mapping[ModelId, list[Tier]]) -> Ways:
+        """The model's own tiers, then those of each fallback model: one hop, never a fallback's fallback."""
+        tiers = own[model.id] + [tier for name in model.fallbacks for tier in own.get(name, ())]
+        facts = facts_of(one.model for tier in tiers for one in tier.every)
+        return Ways(tiers, self._chain(model), facts)
+
+    def _chain(self, model: Model) -> Sequence[Strategy]:
+        try:
+            return chain_of(model.strategy or self.signals.rules.strategy)
+        except ValueError as error:
+            raise ValueError(f"{model.id}: strategy: {error}") from error

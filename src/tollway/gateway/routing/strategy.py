@@ -6,6 +6,11 @@ from typing import Protocol
 
 from tollway.gateway.routing.plan import Candidate
 
+WELL = 0.5
+"""The health score below which a candidate is not preferred for anything else."""
+FULL = 0.05
+"""A candidate with less headroom than this is not preferred for anything else."""
+
 
 class Observations(Protocol):
     """All that a strategy may look at besides the candidates; the same answers during the whole of one call."""
@@ -17,8 +22,45 @@ class Observations(Protocol):
     def lot(self, one: Candidate) -> float:
         """A number above 0 and below 1 that the call's id and the lane decide."""
 
+    @property
+    def turn(self) -> int:
+        """How many calls have chosen among these candidates before this one."""
+
     def shares(self, candidates: Sequence[Candidate]) -> Sequence[float]:
         """Running sums of the candidates' effective weights: weight times health score."""
+
+    def score(self, one: Candidate) -> float:
+        """Health, from 0.05 to 1."""
+
+    def ttfb_ms(self, one: Candidate) -> float:
+        """Moving average of the time to the first token; 0 while nobody has measured it."""
+
+    def usual_ttfb_ms(self, candidates: Sequence[Candidate]) -> float:
+        """The median over those that were measured; 0 when none was."""
+
+    def due(self, candidates: Sequence[Candidate]) -> Candidate | None:
+        """One that has to be measured (again), if this call is the one to do it."""
+
+    def headroom(self, one: Candidate) -> float:
+        """What is left of its limits (requests and tokens a minute, calls at once, an engine's queue), 0 to 1."""
+
+    def pressure(self, one: Candidate) -> float:
+        """How busy the local engine behind it is: 0 idle, unknown or no local engine, 1 or more overloaded."""
+
+    def price(self, one: Candidate) -> float:
+        """Nano-dollars this request is expected to cost there, what its cache holds at the price of a cache read."""
+
+    def alike(self, candidates: Sequence[Candidate]) -> Sequence[Sequence[Candidate]]:
+        """The candidates in parts of one price each, those below WELL apart from the others."""
+
+    def warm(self, one: Candidate) -> float:
+        """How much of this prompt the provider's cache behind this lane holds, as far as we know, 0 to 1."""
+
+    def warmest(self, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+        """Those that are warm at all, the warmest first."""
+
+    def misfit(self, one: Candidate) -> int:
+        """How far its model is from what the question needs: 0 for the very model, more for others."""
 
 
 Order = Callable[[Sequence[Candidate], Observations], Iterable[Sequence[Candidate]]]
@@ -32,6 +74,8 @@ class Strategy:
 
     name: str
     order: Order
+    remembers: bool = False
+    """Goes by where earlier prompts were answered, so that has to be noted."""
 
 
 def arranged(
@@ -44,5 +88,5 @@ def arranged(
     for group in chain[at].order(candidates, seen):
         if len(group) == 1:
             yield group[0]
-        else:
+        elif group:
             yield from arranged(group, chain, seen, at + 1)

@@ -148,6 +148,9 @@ def read_request(body: Body, seen: Envelope, opaque: Opaque) -> ChatRequest:
     noted: list[Noted] = []
     tools = read_tools(plain(body, "tools"), noted)
     choice, allowed = read_choice(plain(body, "tool_choice"))
+    offered = {tool.name for tool in tools}
+    if choice is not None and not offered.issuperset(choice.names):
+        raise BadRequest("tool_choice: names a tool that is not among `tools`", field="tool_choice")
     if allowed is not None:
         tools = tuple(tool for tool in tools if tool.name in allowed)
     reader = ItemReader(opaque, noted)

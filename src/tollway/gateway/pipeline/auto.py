@@ -1,0 +1,49 @@
+"""The auto router: a request that names no model gets the one that suits its question (hub.md 5.3)."""
+
+from tollway.core.errors import BadRequest, Forbidden, ModelNotFound
+from tollway.core.model import Model
+from tollway.gateway.catalog import Catalog
+from tollway.gateway.ledger.hold import Ledger
+from tollway.gateway.limits.rate import RateLimiter
+from tollway.gateway.pipeline.call import Call
+from tollway.gateway.routing.complexity import CHARACTERS_PER_TOKEN, Kind, Level, Wish, wish_of
+from tollway.gateway.routing.router import Router
+
+LEAST_OUTPUT = 256
+"""Output tokens that must be affordable beside the input."""
+
+
+def suited(call: Call, catalog: Catalog, router: Router, limits: RateLimiter, ledger: Ledger) -> Model:
+    """The model for this question, of those that are on sale, well, able, open to the caller and within his credits.
+
+    Raises Forbidden when a picture is wanted on a plan that has none, ModelNotFound when there is no such model.
+    """
+    wish, caller = _wish(call), call.caller
+    on_plan = [model for model in catalog.models if limits.may(caller, model.id)]
+    if wish.kind is Kind.IMAGE and caller.plan.models != "all":
+        plan = caller.plan.name
+        raise Forbidden(f"the plan {plan!r} makes no pictures; upgrade to another plan for that", field="model")
+    if caller.plan.models != "all":
+        wish = wish._replace(level=Level.SIMPLE)  # the fast model of its kind
+    able = [model for model in on_plan if _can(model, wish) and router.is_bought(model)]
+    left = ledger.left(caller.payer)
+    paid = [model for model in able if not left or router.dearest(model, wish.tokens, LEAST_OUTPUT) <= left]
+    found = router.best_for(wish, paid or able, call, call.started_s)
+    if found is None:
+        raise ModelNotFound("the request names no model, and none that suits it is on sale here", field="model")
+    return found
+
+
+def _wish(call: Call) -> Wish:
+    try:
+        return wish_of(call.request(), call.size)
+    except BadRequest:  # it may pass through all the same, to a provider who understands what we do not
+        return Wish(Kind.GENERAL, Level.SIMPLE, call.size // CHARACTERS_PER_TOKEN)
+
+
+def _can(model: Model, wish: Wish) -> bool:
+    if model.context_window <= wish.tokens or (wish.kind is Kind.IMAGE) != (model.category == "image"):
+        return False
+    return not (wish.has_tools and "tools" not in model.abilities) and not (
+        wish.has_media and "vision" not in model.abilities
+    )

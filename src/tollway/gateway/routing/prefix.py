@@ -1,0 +1,84 @@
+"""A prompt as a chain of digests, one for its head and one for each turn, so that a longer prompt is known again."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from tollway.gateway.routing.question import Question
+
+HEADS = ("tools", "functions", "system", "systemInstruction", "system_instruction", "instructions")
+"""What providers put in front of all turns, in the order their caches go by."""
+TURNS = ("messages", "contents", "input", "prompt")
+NAMES = ("prompt_cache_key", "conversation_id", "session_id", "conversation")
+"""Fields by which callers name a conversation."""
+MOST_TURNS = 256
+MOST_BYTES = 256 * 1024
+"""What comes after is not looked at: the prefix is long enough to be known again."""
+_FIRST_WORDS = 48
+_turns = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+class Mark(NamedTuple):
+    """A prefix of a prompt."""
+
+    digest: bytes
+    share: float
+    """How much of the prompt it is, 0 to 1."""
+    is_head: bool
+    """Nothing but instructions and tools, which many conversations may begin with."""
+
+
+def marks_of(prompt: Question, model: str) -> Sequence[Mark]:
+    """The prefixes of a prompt, the longest first; above all the conversation's name, if the caller gave it one."""
+    body = prompt.body
+    chain = hashlib.blake2b(model.encode(), digest_size=12)
+    found: list[tuple[bytes, int, bool]] = []
+    size = 0
+    for name in HEADS:
+        value = body.get(name)
+        if value is not None:
+            chain.update(data := _bytes(value))
+            size += len(data)
+    if size:
+        found.append((chain.digest(), size, True))
+    heading = True
+    for name in TURNS:
+        for turn in _turns_of(body.get(name)):
+            heading = heading and _is_instruction(turn)
+            chain.update(turn)
+            size += len(turn)
+            found.append((chain.digest(), size, heading))
+    marks = [Mark(digest, upto / (size or 1), is_head) for digest, upto, is_head in reversed(found)]
+    named = next((value for name in NAMES if (value := body.get(name)) is not None), None)
+    if named is not None:
+        whose = f"{model}\n{prompt.caller.user}\n".encode() + _bytes(named)
+        marks.insert(0, Mark(hashlib.blake2b(whose, digest_size=12).digest(), 1.0, False))
+    return marks
+
+
+def _turns_of(value: object) -> list[bytes]:
+    """The turns of a conversation as they came; a prompt that is one text is one turn."""
+    if value is None:
+        return []
+    data = _bytes(value)
+    if data[:1] != b"[":
+        return [data[:MOST_BYTES]]
+    turns: list[bytes] = []
+    left = MOST_BYTES
+    for turn in _turns(data)[:MOST_TURNS]:
+        turns.append(bytes(turn)[:left])
+        left -= len(turns[-1])
+        if left <= 0:
+            break
+    return turns
+
+
+def _bytes(value: object) -> bytes:
+    return bytes(value) if isinstance(value, msgspec.Raw) else msgspec.json.encode(value)
+
+
+def _is_instruction(turn: bytes) -> bool:
+    start = turn[:_FIRST_WORDS]
+    return b'"system"' in start or b'"developer"' in start

@@ -1,0 +1,23 @@
+"""Each channel in its turn, whatever its weight; a channel with several keys takes one of them each time."""
+
+from collections.abc import Iterator, Sequence
+
+from tollway.gateway.routing.plan import Candidate
+from tollway.gateway.routing.strategy import Observations, Strategy
+
+
+def order(candidates: Sequence[Candidate], seen: Observations) -> Iterator[Sequence[Candidate]]:
+    """One lane of each channel, beginning with the channel whose turn it is; then the lanes that are left."""
+    channels: dict[tuple[str, str], list[Candidate]] = {}
+    for one in candidates:
+        channels.setdefault((one.channel.id, one.model.id), []).append(one)
+    lanes = list(channels.values())
+    lap, first = divmod(seen.turn, len(lanes))
+    turned = [*lanes[first:], *lanes[:first]]
+    for step in range(max(map(len, lanes))):
+        for each in turned:
+            if step < len(each):
+                yield (each[(lap + step) % len(each)],)
+
+
+strategy = Strategy("round_robin", order)
