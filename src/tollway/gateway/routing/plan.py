@@ -149,6 +149,8 @@ class Plan(msgspec.Struct):
     facts: Facts
     answered: Callable[[Candidate], None] | None = None
     """To be told which candidate answered to a good end; None: nobody wants to know."""
+    why: str = ""
+    """What was decided between local engines and others, for the answer's head and the receipt."""
 
     @property
     def able(self) -> frozenset[str]:
@@ -176,6 +178,6 @@ class Plan(msgspec.Struct):
         return self.facts.prices
 
 
-def plan_of(model: Model, candidates: Sequence[Candidate]) -> Plan:
+def plan_of(model: Model, candidates: Sequence[Candidate], why: str = "") -> Plan:
     """A plan with these candidates in this order."""
-    return Plan(model, candidates, facts_of(candidate.model for candidate in candidates))
+    return Plan(model, candidates, facts_of(candidate.model for candidate in candidates), why)

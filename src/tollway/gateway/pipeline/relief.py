@@ -1,0 +1,40 @@
+"""Where a local engine serves the model, asks whether it takes the call, and finds whoever may answer instead."""
+
+from tollway.core.errors import NoChannelAnswered, RateLimited
+from tollway.core.model import Model
+from tollway.gateway.engines.offload import Offload
+from tollway.gateway.limits.rate import RateLimiter
+from tollway.gateway.pipeline.call import Call
+from tollway.gateway.routing.plan import Candidate, Plan, plan_of
+from tollway.gateway.routing.router import Router
+
+RESTING = "remote: its own channels rest"
+
+
+def relieved(model: Model, call: Call, router: Router, offload: Offload, limits: RateLimiter) -> Plan:
+    """The plan of a call, engines before others or after them.
+
+    Raises what `router.plan` raises when nobody else may answer either.
+    """
+    concern = offload.concern(model)
+    if concern is None:
+        return router.plan(model, call.id, call.started_s)
+    spare = _spare(concern.to, call, router, limits) if concern.to is not None else []
+    try:
+        plan = router.plan(model, call.id, call.started_s)
+    except RateLimited:
+        if not spare:
+            raise
+        return plan_of(model, spare, RESTING)
+    return offload.arranged(plan, spare, call.body, concern)
+
+
+def _spare(model: Model, call: Call, router: Router, limits: RateLimiter) -> list[Candidate]:
+    """The ways to the model that answers instead; none when this caller may not use it, or nobody can."""
+    if not limits.may(call.caller, model.id):
+        return []
+    try:
+        plan = router.plan(model, call.id, call.started_s)
+    except (RateLimited, NoChannelAnswered):
+        return []
+    return [one for one in plan.candidates if one.model.id == model.id]
