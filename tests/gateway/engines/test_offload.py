@@ -46,6 +46,7 @@ class World:
 
     def __init__(self, engines: Sequence[str] = ("a",), rules: OffloadRules | None = None, **more: Any) -> None:
         self.now_s = 100.0
+        self.ill: set[str] = set()
         self.catalog = Catalog.load(parse(FILE, "tollway.toml"), list(PROVIDERS))
         self.channels = [
             *(Channel(id=ChannelId(name), provider="vllm", base_url=f"http://{name}/v1", **more) for name in engines),
@@ -82,7 +83,7 @@ class World:
         ways = self.router.plan(to, call, self.now_s).candidates if to is not None else []
         spare = [one for one in ways if to is not None and one.model.id == to.id]
         body = open_body(json.dumps({"messages": [{"role": "user", "content": text}]}).encode())
-        return self.offload.arranged(plan, spare, body, concern)
+        return self.offload.arranged(plan, spare, body, concern, lambda one: one.channel.id not in self.ill)
 
     def order(self, *args: str, **more: str) -> list[str]:
         return [one.channel.id for one in self.plan(*args, **more).candidates]
@@ -158,6 +159,15 @@ def test_another_model_may_answer_instead_and_its_price_is_reckoned_with() -> No
     assert plan.candidates[-1].channel.id == "a" and plan.model.id == "alone"
     assert {model.id for model in plan.facts.models} == {"alone", "gpt-5-mini"}
     assert plan.facts is world.plan("alone").facts, "worked out once"
+
+
+def test_an_engine_that_does_not_answer_is_relieved_too() -> None:
+    world = World(("a", "b"))
+    world.ill = {"a"}
+    assert world.order()[0] == "b"
+    world.ill = {"a", "b"}
+    plan = world.plan()
+    assert plan.candidates[0].channel.id == "router" and "is not well" in plan.why
 
 
 def test_with_nobody_to_relieve_it_the_engine_keeps_its_queue() -> None:

@@ -17,6 +17,8 @@ BESIDE_TOKENS = 32
 FULL = 0.95
 """A key-value cache as full as this drops what it knows to make room."""
 MOST_FACTS = 1000
+Usable = Callable[[Candidate], bool]
+"""Whether the circuit of a candidate lets a call through."""
 
 
 class Concern(NamedTuple):
@@ -76,10 +78,12 @@ class Offload:
         """What must be decided for calls to this model; None when nothing."""
         return self._concerns.get(model.id)
 
-    def arranged(self, plan: Plan, spare: Sequence[Candidate], body: Mapping[str, Any], concern: Concern) -> Plan:
+    def arranged(
+        self, plan: Plan, spare: Sequence[Candidate], body: Mapping[str, Any], concern: Concern, usable: Usable
+    ) -> Plan:
         """The plan with the best engine first, or with the engines last when all are too busy.
 
-        `spare`: the ways to the other model, if there is one and this caller may use it.
+        `spare`: the ways to the other model, if there is one and this caller may use it; `usable`: who is well.
         """
         now_s = self._now_s()
         every = list(plan.candidates)
@@ -96,7 +100,13 @@ class Offload:
         why = ""
         if concern.relief is not None:
             remote = [one for one in every if one not in local] + list(spare)
-            every, why = self._relieved(local, remote, concern.relief, warm, tokens)
+            verdicts = [
+                self._verdict(one, concern.relief, tokens * (1 - warm.get(one.lane, 0.0)))
+                if usable(one)
+                else Verdict(False, f"{one.channel.id} is not well")
+                for one in local
+            ]
+            every, why = _relieved(local, remote, verdicts)
         if concern.replicas and every[0].provider.engine is not None:
             self._prefixes.read(prompt, every[0].lane, now_s)
         return Plan(plan.model, every, facts, why)
@@ -126,21 +136,6 @@ class Offload:
 
     # -- whether at all ----------------------------------------------------------------------------------------
 
-    def _relieved(
-        self, local: Sequence[Candidate], remote: Sequence[Candidate], relief: Relief, warm: Mapping[LaneId, float],
-        tokens: float,
-    ) -> tuple[list[Candidate], str]:  # fmt: skip
-        """Engines that take the call, then the remote candidates, then the busy engines; and why."""
-        verdicts = [self._verdict(one, relief, tokens * (1 - warm.get(one.lane, 0.0))) for one in local]
-        takers = [one for one, verdict in zip(local, verdicts, strict=True) if verdict.takes]
-        others = [one for one in local if one not in takers]
-        if not remote:
-            return [*takers, *others], f"local: {verdicts[0].why}; nobody to relieve it"
-        if not takers:
-            return [*remote, *others], f"remote: {verdicts[0].why}"
-        first = next(verdict for verdict in verdicts if verdict.takes)
-        return [*takers, *remote, *others], f"local: {first.why}"
-
     def _verdict(self, one: Candidate, relief: Relief, cold_tokens: float) -> Verdict:
         busy = self.engines.busy(one)
         if busy is None:
@@ -157,6 +152,20 @@ class Offload:
             return Verdict(True, f"{queue}, its speed is not known yet")
         said = f"{queue}, first token in {expected_s:.1f} s of {relief.first_token_s:g} s"
         return Verdict(expected_s <= relief.first_token_s, said)
+
+
+def _relieved(
+    local: Sequence[Candidate], remote: Sequence[Candidate], verdicts: Sequence[Verdict]
+) -> tuple[list[Candidate], str]:
+    """Engines that take the call, then the remote candidates, then the busy engines; and why."""
+    takers = [one for one, verdict in zip(local, verdicts, strict=True) if verdict.takes]
+    others = [one for one in local if one not in takers]
+    if not remote:
+        return [*takers, *others], f"local: {verdicts[0].why}; nobody to relieve it"
+    if not takers:
+        return [*remote, *others], f"remote: {verdicts[0].why}"
+    first = next(verdict for verdict in verdicts if verdict.takes)
+    return [*takers, *remote, *others], f"local: {first.why}"
 
 
 def _work_before(busy: Busy, load: EngineLoad) -> float:

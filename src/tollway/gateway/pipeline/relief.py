@@ -26,7 +26,7 @@ def relieved(model: Model, call: Call, router: Router, offload: Offload, limits:
         if not spare:
             raise
         return plan_of(model, spare, RESTING)
-    return offload.arranged(plan, spare, call.body, concern)
+    return offload.arranged(plan, spare, call.body, concern, lambda one: router.health.usable(one, call.started_s))
 
 
 def _spare(model: Model, call: Call, router: Router, limits: RateLimiter) -> list[Candidate]:
