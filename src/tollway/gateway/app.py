@@ -121,6 +121,7 @@ class Hub:
         fleet = Engines(self.providers, self.upstream, settings.engines, self.clock.monotonic_s)
         self.offload = Offload(fleet, (settings.engines, settings.offload), self.clock.monotonic_s)
         self.offload.take(self.catalog.models, self.channels, self.catalog.find)
+        self.signals.engines = fleet
         self.worker = Worker()
         self.heart = Heart()
         self.control = ControlPlane(self.keys, self._control_app)

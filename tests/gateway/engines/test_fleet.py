@@ -196,3 +196,13 @@ async def test_a_call_that_is_given_up_is_counted_no_more() -> None:
 
 def question(url: str, path: bytes = b"/v1/chat/completions") -> Outbound:
     return Outbound(url, path, ((b"content-type", b"application/json"),), b"{}")
+
+
+async def test_strategies_are_told_how_busy_an_engine_is() -> None:
+    with MockServer(pages("llamacpp", slots="slots.json")) as server:
+        full, stranger = channel("llamacpp", f"{server.url}/v1"), channel("vllm", "http://stranger/v1", "other")
+        async with fleet(full) as engines:
+            assert engines.pressure(through(full), time.monotonic()) == 0.0
+            await told(engines, full)
+            assert engines.pressure(through(full), time.monotonic()) == 1.0
+            assert engines.pressure(through(stranger), time.monotonic()) == 0.0

@@ -20,6 +20,8 @@ from tollway.gateway.routing.plan import Candidate
 from tollway.kit.http1.wire import UpstreamError
 from tollway.ports import Upstream
 
+MANY_WAIT = 4
+"""Requests waiting at an engine without a fixed number of slots, when it is taken to be full."""
 log = logging.getLogger("tollway.local")
 
 
@@ -80,6 +82,15 @@ class Engines:
         """The load of the engine behind a candidate; None when it is no local engine."""
         busy = self._by_channel.get(candidate.channel.id)
         return busy.load(self._now_s()) if busy is not None else None
+
+    def pressure(self, one: Candidate, now_s: float) -> float:
+        """How busy the engine behind a candidate is: 0 idle, unknown or no engine, 1 or more overloaded."""
+        busy = self._by_channel.get(one.channel.id)
+        if busy is None:
+            return 0.0
+        load = busy.load(now_s)
+        queue = (load.running + load.waiting) / busy.slots if busy.slots is not None else load.waiting / MANY_WAIT
+        return max(queue, load.kv_used or 0.0)
 
     async def poll(self) -> None:
         """Ask each engine how busy it is, and wait for none: one that has not answered is not asked again."""

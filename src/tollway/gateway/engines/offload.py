@@ -17,6 +17,7 @@ BESIDE_TOKENS = 32
 FULL = 0.95
 """A key-value cache as full as this drops what it knows to make room."""
 MOST_FACTS = 1000
+NO_ENGINE = "remote: no engine can be used"
 Usable = Callable[[Candidate], bool]
 """Whether the circuit of a candidate lets a call through."""
 
@@ -90,7 +91,7 @@ class Offload:
         local = [one for one in every if one.provider.engine is not None and one.model.id == plan.model.id]
         facts = self._with(plan.facts, spare[0].model) if spare else plan.facts
         if not local:
-            return Plan(plan.model, [*every, *spare], facts, "remote: no engine can be used") if spare else plan
+            return Plan(plan.model, [*every, *spare], facts, plan.answered, NO_ENGINE) if spare else plan
         prompt = beginnings_of(body, plan.model.id)
         warm = self._prefixes.warm(prompt, [one.lane for one in local], now_s) if concern.replicas else {}
         tokens = prompt.size / BYTES_PER_TOKEN
@@ -109,7 +110,7 @@ class Offload:
             every, why = _relieved(local, remote, verdicts)
         if concern.replicas and every[0].provider.engine is not None:
             self._prefixes.read(prompt, every[0].lane, now_s)
-        return Plan(plan.model, every, facts, why)
+        return Plan(plan.model, every, facts, plan.answered, why)
 
     def _with(self, own: Facts, other: Model) -> Facts:
         """The worst case of a plan with another model in it, worked out once."""

@@ -117,7 +117,7 @@ def allowed(plan: Plan, call: Call, gw: Gateway) -> Plan:
     )
     if not ready:
         return gw.router.last_resort(plan.model, call.started_s)
-    return plan_of(plan.model, ready, plan.why)
+    return msgspec.structs.replace(plan_of(plan.model, ready), answered=plan.answered, why=plan.why)
 
 
 def _asks_for_tools(call: Call) -> bool:

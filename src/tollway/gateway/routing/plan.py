@@ -178,6 +178,6 @@ class Plan(msgspec.Struct):
         return self.facts.prices
 
 
-def plan_of(model: Model, candidates: Sequence[Candidate], why: str = "") -> Plan:
+def plan_of(model: Model, candidates: Sequence[Candidate]) -> Plan:
     """A plan with these candidates in this order."""
-    return Plan(model, candidates, facts_of(candidate.model for candidate in candidates), why)
+    return Plan(model, candidates, facts_of(candidate.model for candidate in candidates))
