@@ -44,6 +44,8 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The account that lent its credential, of a pool of accounts."""
     fallback: bool = False
     """The pool had no account left: asked with the operator's paid key."""
+    why: str = ""
+    """What was decided between local engines and others; told on the first attempt."""
 
 
 class PriceLine(msgspec.Struct, frozen=True, gc=False):

@@ -31,6 +31,8 @@ from tollway.gateway.catalog import Catalog
 from tollway.gateway.control_plane import ControlPlane, load
 from tollway.gateway.dialect import Dialect, Opaque
 from tollway.gateway.engines.discovery import LocalEngines
+from tollway.gateway.engines.fleet import Engines
+from tollway.gateway.engines.offload import Offload
 from tollway.gateway.http import Front
 from tollway.gateway.ledger.ledger import Ledger, Rules
 from tollway.gateway.limits.rate import RateLimiter
@@ -116,6 +118,10 @@ class Hub:
         self.engines = LocalEngines(self.catalog, self.channels, self.providers, self.upstream)
         self.lenders = lenders(settings.pools, self.providers, self.upstream, self.clock.now_s)
         self.prober = Prober(self.health, lambda: self.router.candidates, self.upstream, self.clock.monotonic_s)
+        fleet = Engines(self.providers, self.upstream, settings.engines, self.clock.monotonic_s)
+        self.offload = Offload(fleet, (settings.engines, settings.offload), self.clock.monotonic_s)
+        self.offload.take(self.catalog.models, self.channels, self.catalog.find)
+        self.signals.engines = fleet
         self.worker = Worker()
         self.heart = Heart()
         self.control = ControlPlane(self.keys, self._control_app)
@@ -151,12 +157,13 @@ class Hub:
             limits=self.limits,
             router=self.router,
             ledger=self.ledger,
-            dispatcher=Dispatcher(self.health, self.upstream, inside, now_s, self.lenders),
+            dispatcher=Dispatcher(self.health, self.offload.engines.watch, inside, now_s, self.lenders),
             seals=Seals(now_s),
             heart=self.heart,
             usual=UsualOutput(),
             now_s=now_s,
             default_model=self.settings.server.default_model or None,
+            offload=self.offload.active,
         )
 
     def _control_app(self) -> App:
@@ -209,6 +216,8 @@ class Hub:
         self.worker.every(NOTE_USE_S, "note use of keys", self.keys.note_use)
         if self.lenders:
             self.worker.every(LOOK_AT_ACCOUNTS_S, "look at accounts", self._look_at_accounts)
+        fleet, poll_s = self.offload.engines, self.settings.engines.poll_s
+        self.worker.every(poll_s, "look at local engines", fleet.poll, at_once=True)
         if self.engines.channels:
             self.worker.every(ASK_ENGINES_S, "ask local engines", self.ask_engines, at_once=True)
             with contextlib.suppress(TimeoutError):
@@ -239,8 +248,11 @@ class Hub:
         """New snapshots of catalog and channels replace the old ones; calls in flight keep theirs."""
         self.catalog, self.channels = self.engines.on_sale()
         self.router = self._router()
+        self.offload.take(self.catalog.models, self.channels, self.catalog.find)
         self.limits.forget_models()
-        self.front.gateway = dataclasses.replace(self.front.gateway, catalog=self.catalog, router=self.router)
+        self.front.gateway = dataclasses.replace(
+            self.front.gateway, catalog=self.catalog, router=self.router, offload=self.offload.active
+        )
 
     async def wrong(self) -> str:
         """What keeps the gateway from serving; empty when nothing does."""
@@ -256,6 +268,7 @@ class Hub:
         """Settle, write, return what was leased, let go."""
         await self.worker.stop()
         await self.prober.close()
+        await self.offload.engines.close()
         try:
             await self.keys.note_use()
         except TollwayError as error:  # the books come next, and matter more

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from tollway.core.engines import EngineRules, OffloadRules
 from tollway.core.finding import Finding, Level
 from tollway.core.health import HealthRules
 from tollway.core.model import Channel
@@ -33,6 +34,8 @@ _SECTIONS: dict[str, type[Any]] = {
     "ledger": Books,
     "plans": Plans,
     "retention": Retention,
+    "engines": EngineRules,
+    "offload": OffloadRules,
     "vault": Vault,
     "routing": RoutingRules,
 }
@@ -54,6 +57,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ledger: Books
     plans: Plans
     retention: Retention
+    engines: EngineRules
+    offload: OffloadRules
     vault: Vault
     routing: RoutingRules
     """`[routing]`: how channels are ordered."""
@@ -106,6 +111,8 @@ def load(
         ledger=section(Books, "ledger", sources),
         plans=section(Plans, "plans", sources),
         retention=section(Retention, "retention", sources),
+        engines=section(EngineRules, "engines", sources),
+        offload=section(OffloadRules, "offload", sources),
         vault=section(Vault, "vault", sources),
         data_dir=data_dir,
         routing=section(RoutingRules, "routing", sources),

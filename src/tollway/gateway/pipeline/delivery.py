@@ -101,6 +101,7 @@ class Delivery:
                 round((now_s - started_s) * 1000) if status else 0,
                 candidate.account,
                 candidate.fallback,
+                "" if self.settlement.attempts else self._plan.why,
             )
         )
 
@@ -175,6 +176,8 @@ class Delivery:
         """The head's lines; `kind` says what the body is."""
         call = self.call
         left = self.ledger.left(call.caller.payer)
+        if self._plan.why:
+            kind += ((b"x-tollway-offload", self._plan.why.encode()),)
         lines = head_lines(call, candidate, kind, self.settlement.dropped, self.weighed.hold.amount, left)
         return lines if self.slot.limit is None else lines + self.slot.headers(call.dialect.family, call.arrived_s)
 

@@ -9,6 +9,7 @@ import msgspec
 from tollway.core.errors import Fault, ModelNotFound, TollwayError, Unsupported
 from tollway.core.model import Model
 from tollway.gateway.catalog import Catalog
+from tollway.gateway.engines.offload import Offload
 from tollway.gateway.ledger.hold import Ledger
 from tollway.gateway.limits.rate import RateLimiter
 from tollway.gateway.metering.learned import UsualOutput
@@ -17,6 +18,7 @@ from tollway.gateway.pipeline.call import Call
 from tollway.gateway.pipeline.delivery import Delivery
 from tollway.gateway.pipeline.dispatch import Dispatcher
 from tollway.gateway.pipeline.heart import Heart
+from tollway.gateway.pipeline.relief import relieved
 from tollway.gateway.pipeline.seals import Seals
 from tollway.gateway.pipeline.weigh import weigh
 from tollway.gateway.routing.complexity import AUTO
@@ -44,6 +46,8 @@ class Gateway:
     now_s: Callable[[], float]
     """Monotonic seconds."""
     default_model: str | None
+    offload: Offload | None = None
+    """Decides between local engines and others; None where there is nothing to decide."""
 
 
 async def relay(call: Call, gw: Gateway, sink: Sink) -> None:
@@ -51,7 +55,7 @@ async def relay(call: Call, gw: Gateway, sink: Sink) -> None:
     model = asked_model(call, gw)
     slot = gw.limits.admit(call.caller, model.id, call.started_s)
     try:
-        plan = allowed(gw.router.plan(model, call.id, call.started_s, call), call, gw)
+        plan = allowed(planned(model, call, gw), call, gw)
         weighed = await weigh(call, plan, gw.ledger, gw.usual)
         with weighed.hold:
             delivery = Delivery(call, plan, weighed, slot, sink, gw)
@@ -68,6 +72,13 @@ async def relay(call: Call, gw: Gateway, sink: Sink) -> None:
                 raise
     finally:
         slot.release()
+
+
+def planned(model: Model, call: Call, gw: Gateway) -> Plan:
+    """The router's plan; where a local engine serves the model, with it before others or after them."""
+    if gw.offload is None:
+        return gw.router.plan(model, call.id, call.started_s, call)
+    return relieved(model, call, gw.router, gw.offload, gw.limits)
 
 
 def asked_model(call: Call, gw: Gateway) -> Model:
@@ -106,7 +117,7 @@ def allowed(plan: Plan, call: Call, gw: Gateway) -> Plan:
     )
     if not ready:
         return gw.router.last_resort(plan.model, call.started_s)
-    return plan_of(plan.model, ready)
+    return msgspec.structs.replace(plan_of(plan.model, ready), answered=plan.answered, why=plan.why)
 
 
 def _asks_for_tools(call: Call) -> bool:

@@ -149,6 +149,8 @@ class Plan(msgspec.Struct):
     facts: Facts
     answered: Callable[[Candidate], None] | None = None
     """To be told which candidate answered to a good end; None: nobody wants to know."""
+    why: str = ""
+    """What was decided between local engines and others, for the answer's head and the receipt."""
 
     @property
     def able(self) -> frozenset[str]:
