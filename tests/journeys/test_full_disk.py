@@ -1,4 +1,4 @@
-"""The disk is full: whoever asks is told so or is answered, nothing that was answered is lost, and room brings all back.
+"""The disk is full: callers are answered or told so, nothing that was answered is lost, and room brings all back.
 
 A full disk is played by a limit on the size of every file the gateway writes: the system then refuses each write beyond
 it, as it would without room.
