@@ -15,7 +15,9 @@ from tests.journeys.speech import Loop
 from tests.journeys.table import Table
 from tests.postgres import Postgres
 
-ONE_DATABASE = {"test_accounts", "test_asgi_front", "test_errors_by_dialect", "test_fuzz_wire", "test_slow"}
+ONE_DATABASE = {
+    *("test_accounts", "test_asgi_front", "test_errors_by_dialect", "test_full_disk", "test_fuzz_wire", "test_slow"),
+}
 SAMPLED = ("test_pairings", "test_same_dialect", "test_sdk_")
 SAMPLE = 11
 
