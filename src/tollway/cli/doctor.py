@@ -14,8 +14,9 @@ from tollway.cli.table import json_option, say_json
 from tollway.core.finding import Finding, Level
 from tollway.gateway.admin.doctor import Subject, examine
 from tollway.gateway.admin.probe import Prober
-from tollway.gateway.app import all_channels, known_providers
+from tollway.gateway.app import known_providers
 from tollway.gateway.catalog import Catalog
+from tollway.gateway.stock import all_channels
 from tollway.kit.http1.client import Client
 from tollway.kit.toml import TomlError
 from tollway.settings import Settings

@@ -82,6 +82,11 @@ def from_process(argv: Mapping[str, Any], vendors: Sequence[Vendor]) -> Settings
     return load(os.environ, argv, vendors)
 
 
+def variable(name: str) -> str:
+    """What a variable of the environment holds; empty when it is not set. For what an operator names at a terminal."""
+    return os.environ.get(name, "")
+
+
 def load(
     environ: Mapping[str, str], argv: Mapping[str, Any], vendors: Sequence[Vendor], here: Path = Path()
 ) -> Settings:
