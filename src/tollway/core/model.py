@@ -192,6 +192,8 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     priority: int = 0
     """Higher is tried first."""
     weight: int = 1
+    price_factor: Decimal = Decimal(1)
+    """What its provider takes, beside the list price: 0.8 for one who sells a fifth below it. For routing only."""
     models: dict[str, str] | None = None
     """Model id → upstream name served here; None: every model whose `served_by` names the provider."""
     model_mapping: dict[str, str] = {}

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -28,7 +29,7 @@ AUTO = "auto"
 """A key of this group walks through the groups its owner may use; no channel and no ratio can be called so."""
 _GROUP = re.compile(r"[\w.:-]{1,64}")
 _AS_STATED = (
-    *("key_choice", "enabled", "tag", "remark", "priority", "weight", "auto_disable", "test_model"),
+    *("key_choice", "enabled", "tag", "remark", "priority", "weight", "price_factor", "auto_disable", "test_model"),
     *("rpm", "tpm", "parallel", "key_rpm", "key_tpm", "key_parallel", "on_disconnect"),
 )
 
@@ -55,6 +56,8 @@ class ChannelRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     priority: int = 0
     weight: Count = 1
     """Its share of the calls among channels of one priority; 0: only when the others of that priority failed."""
+    price_factor: Annotated[Decimal, msgspec.Meta(gt=0, le=1000)] = Decimal(1)
+    """What its provider takes, beside the list price: `cheapest` goes by it, what callers pay does not."""
     models: dict[str, str] | list[str] | None = None
     """Model id to upstream name, or a plain list of ids; left out: all that the provider serves."""
     model_mapping: dict[str, str] = {}
