@@ -24,6 +24,7 @@ from tollway.gateway.billing.subscriptions import Subscriptions
 from tollway.gateway.billing.terms import terms_of
 from tollway.gateway.ledger.ledger import Ledger
 from tollway.gateway.provider import Provider
+from tollway.gateway.routing.chain import STRATEGIES
 from tollway.kit.registry import discover
 from tollway.kit.toml import TomlError
 from tollway.ports import Database
@@ -114,7 +115,8 @@ async def _open(settings: Settings, makes: bool) -> AsyncIterator[Office]:
     try:
         if makes:
             await database.migrate()
-        rules = KeyRules(settings.keys.days or None, most_active=None, limits=settings.keys.limits)
+        own = settings.keys
+        rules = KeyRules(own.days or None, None, own.limits, frozenset(STRATEGIES))
         keys = ApiKeys(database, clock, rules)
         ledger = Ledger(database, settings.data_dir, clock)
         subscriptions = _subscriptions(settings, database, clock)

@@ -48,6 +48,7 @@ from tollway.gateway.pipeline.relay import Gateway
 from tollway.gateway.pipeline.seals import Seals
 from tollway.gateway.pipeline.trial import Proven, Trial, model_for_test
 from tollway.gateway.provider import Provider
+from tollway.gateway.routing.chain import STRATEGIES
 from tollway.gateway.routing.health import Health
 from tollway.gateway.routing.memory import Memory
 from tollway.gateway.routing.observations import Signals
@@ -169,7 +170,9 @@ class Hub:
     def _control_app(self) -> App:
         build: Callable[..., App] = load("tollway.gateway.admin.control", "control_app")
         rooms: Callable[..., object] = load("tollway.gateway.admin.control", "Rooms")
-        rules = KeyRules(self.settings.keys.days or None, limits=self.settings.keys.limits)
+        rules = KeyRules(
+            self.settings.keys.days or None, limits=self.settings.keys.limits, strategies=frozenset(STRATEGIES)
+        )
         api_keys = ApiKeys(self.database, self.clock, rules)
         return build(
             rooms(

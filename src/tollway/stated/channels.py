@@ -27,6 +27,7 @@ INHERITED = (
 UNSENDABLE = "the key holds characters that no header can carry"
 AUTO = "auto"
 """A key of this group walks through the groups its owner may use; no channel and no ratio can be called so."""
+MOST_FACTOR = 1000
 _GROUP = re.compile(r"[\w.:-]{1,64}")
 _AS_STATED = (
     *("key_choice", "enabled", "tag", "remark", "priority", "weight", "price_factor", "auto_disable", "test_model"),
@@ -56,7 +57,7 @@ class ChannelRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     priority: int = 0
     weight: Count = 1
     """Its share of the calls among channels of one priority; 0: only when the others of that priority failed."""
-    price_factor: Annotated[Decimal, msgspec.Meta(gt=0, le=1000)] = Decimal(1)
+    price_factor: Decimal = Decimal(1)
     """What its provider takes, beside the list price: `cheapest` goes by it, what callers pay does not."""
     models: dict[str, str] | list[str] | None = None
     """Model id to upstream name, or a plain list of ids; left out: all that the provider serves."""
@@ -111,6 +112,8 @@ def channel_of(row: ChannelRow, keys: Sequence[str], base_url: str, inherited: M
         problem = bad_header(name, value)
         if problem:
             raise Wrong(("headers", name), problem)
+    if not 0 < row.price_factor <= MOST_FACTOR:
+        raise Wrong(("price_factor",), f"must be above 0 and at most {MOST_FACTOR}")
     own = {name: value for name in INHERITED if (value := getattr(row, name)) is not None}
     return Channel(
         id=ChannelId(row.id),
