@@ -1,4 +1,4 @@
-"""What existing relays and gateways get wrong in choosing a channel (relay.md 4.1-4.3, serving.md 13.2): a test each."""
+"""What existing relays get wrong in choosing a channel (relay.md 4.1-4.3, serving.md 13.2): each a test."""
 
 from collections import Counter
 from decimal import Decimal
