@@ -13,7 +13,7 @@ from tollway.gateway.pipeline.prepare import CannotSay, Prepared, prepare
 from tollway.gateway.pipeline.reply import StreamReply
 from tollway.gateway.pipeline.telling import Telling
 from tollway.gateway.pipeline.turns import MayTry, attempts, no_answer
-from tollway.gateway.pipeline.whole import read_whole
+from tollway.gateway.pipeline.whole import read_whole, whole_body
 from tollway.gateway.routing.health import Health
 from tollway.gateway.routing.plan import Candidate, Plan
 from tollway.gateway.routing.retry import fault_of, silence
@@ -88,7 +88,7 @@ class Dispatcher:
                     await _must_stream(candidate, prepared, inbound)
                     await self._stream(candidate, prepared, inbound, delivery, started_s)
                 else:
-                    reply = read_whole(candidate, prepared, await inbound.read())
+                    reply = read_whole(candidate, prepared, await whole_body(candidate, inbound))
                     now_s = self._now_s()
                     self._health.answered(candidate, now_s, now_s - started_s)
                     await delivery.whole(reply, prepared, started_s)
