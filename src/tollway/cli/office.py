@@ -64,9 +64,14 @@ def vendor_of(provider: Provider) -> Vendor:
 def settings_of(argv: Mapping[str, Any]) -> Settings:
     """The settings. Ends the process with 2 when they cannot be used."""
     try:
-        return from_process(argv, [vendor_of(one) for one in discover(providers, "provider", Provider).values()])
+        return read_settings(argv)
     except (SettingsError, TomlError) as error:
         leave(str(error), USAGE)
+
+
+def read_settings(argv: Mapping[str, Any]) -> Settings:
+    """The settings. Raises SettingsError or TomlError when they cannot be used."""
+    return from_process(argv, [vendor_of(one) for one in discover(providers, "provider", Provider).values()])
 
 
 def run(argv: Mapping[str, Any], work: Callable[[Office], Awaitable[T]], *, makes: bool = False) -> T:
