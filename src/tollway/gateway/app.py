@@ -8,14 +8,14 @@ import logging
 import os
 import secrets
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from tollway.backends import sql
 from tollway.backends.clock import SystemClock
 from tollway.core.errors import TollwayError
 from tollway.core.groups import USUAL_GROUPS
-from tollway.core.model import Model
+from tollway.core.model import Channel, Model
 from tollway.gateway import dialects, providers, surfaces
 from tollway.gateway.admin.first_run import Newcomers
 from tollway.gateway.admin.users import Users
@@ -37,6 +37,7 @@ from tollway.gateway.engines.fleet import Engines
 from tollway.gateway.engines.offload import Offload
 from tollway.gateway.http import Front
 from tollway.gateway.ledger.ledger import Ledger, Rules
+from tollway.gateway.limits.lanes import LaneLimits
 from tollway.gateway.limits.rate import RateLimiter
 from tollway.gateway.metering.learned import UsualOutput
 from tollway.gateway.paths import Paths
@@ -48,7 +49,9 @@ from tollway.gateway.pipeline.relay import Gateway
 from tollway.gateway.pipeline.seals import Seals
 from tollway.gateway.pipeline.trial import Proven, Trial, model_for_test
 from tollway.gateway.provider import Provider
+from tollway.gateway.routing.affinity import Bonds
 from tollway.gateway.routing.chain import STRATEGIES
+from tollway.gateway.routing.groups import GroupRoutes
 from tollway.gateway.routing.health import Health
 from tollway.gateway.routing.memory import Memory
 from tollway.gateway.routing.observations import Signals
@@ -112,14 +115,15 @@ class Hub:
         self.listed = self.priced = self.catalog = Catalog.load(settings.sheet, local)
         self.prices = PriceBoard(self.database, self.clock)
         self.limits = RateLimiter(self._model)
-        self.signals = _signals(settings)
+        self.lane_limits = LaneLimits()
+        self.signals = _signals(settings, self.lane_limits)
         self.health = self.signals.health
-        self.router = self._router()
+        self.routes = self._routes()
         self.upstream = _client(settings)
         self.inside: Mapping[str, Upstream] = inside_of(self.providers)
         self.engines = LocalEngines(self.catalog, self.channels, self.providers, self.upstream)
         self.lenders = lenders(settings.pools, self.providers, self.upstream, self.clock.now_s)
-        self.prober = Prober(self.health, lambda: self.router.candidates, self.upstream, self.clock.monotonic_s)
+        self.prober = Prober(self.health, lambda: self.routes.every.candidates, self.upstream, self.clock.monotonic_s)
         fleet = Engines(self.providers, self.upstream, settings.engines, self.clock.monotonic_s)
         self.offload = Offload(fleet, (settings.engines, settings.offload), self.clock.monotonic_s)
         self.offload.take(self.catalog.models, self.channels, self.catalog.find)
@@ -130,12 +134,21 @@ class Hub:
         self.front = self._front()
         self.draining = False
 
-    def _router(self) -> Router:
+    def _routes(self) -> GroupRoutes:
         """Raises SettingsError or TomlError naming a strategy there is not."""
+
+        def make(models: Iterable[Model], channels: Iterable[Channel], group: str) -> Router:
+            return Router(models, channels, self.providers, self.signals, group)
+
         try:
-            return Router(self.catalog.models, self.channels, self.providers, self.signals)
+            return GroupRoutes(self.groups, self.catalog.models, self.channels, make)
         except ValueError as error:
             raise SettingsError(str(error)) from error
+
+    @property
+    def router(self) -> Router:
+        """All channels, whatever groups they serve."""
+        return self.routes.every
 
     def _model(self, name: str) -> Model | None:
         return self.catalog.find(name)
@@ -157,8 +170,11 @@ class Hub:
             catalog=self.catalog,
             limits=self.limits,
             router=self.router,
+            groups=self.routes,
             ledger=self.ledger,
-            dispatcher=Dispatcher(self.health, self.offload.engines.watch, self.inside, now_s, self.lenders),
+            dispatcher=Dispatcher(
+                self.health, self.offload.engines.watch, self.inside, now_s, self.lenders, self.lane_limits
+            ),
             seals=Seals(now_s),
             heart=self.heart,
             usual=UsualOutput(),
@@ -287,11 +303,15 @@ class Hub:
     def _take_stock(self) -> None:
         """New snapshots of catalog and channels replace the old ones; calls in flight keep theirs."""
         self.catalog, self.channels = self.engines.on_sale()
-        self.router = self._router()
+        self.routes = self._routes()
         self.offload.take(self.catalog.models, self.channels, self.catalog.find)
         self.limits.forget_models()
         self.front.gateway = dataclasses.replace(
-            self.front.gateway, catalog=self.catalog, router=self.router, offload=self.offload.active
+            self.front.gateway,
+            catalog=self.catalog,
+            router=self.router,
+            groups=self.routes,
+            offload=self.offload.active,
         )
 
     async def wrong(self) -> str:
@@ -341,8 +361,9 @@ def _ledger_rules(books: Books) -> Rules:
     return Rules(books.durability == "sync", books.flush_ms / 1000, books.lease_s, books.sweep_s)
 
 
-def _signals(settings: Settings) -> Signals:
-    return Signals(Health(settings.health), Memory(settings.routing), settings.routing)
+def _signals(settings: Settings, limits: LaneLimits) -> Signals:
+    bonds = Bonds(settings.affinity)
+    return Signals(Health(settings.health), Memory(settings.routing), settings.routing, limits, bonds=bonds)
 
 
 def _subscriptions(settings: Settings, database: Database, clock: Clock) -> Subscriptions:

@@ -8,8 +8,10 @@ from statistics import median_low
 from typing import Protocol, TypeVar
 
 from tollway.core.routing import USUAL_ROUTING, RoutingRules
+from tollway.gateway.routing.affinity import Bonds
 from tollway.gateway.routing.complexity import ANYTHING, Table, Wish, table_of, wish_of
 from tollway.gateway.routing.health import Health
+from tollway.gateway.routing.keys import KeyTurns
 from tollway.gateway.routing.memory import Memory
 from tollway.gateway.routing.plan import Candidate
 from tollway.gateway.routing.prefix import Mark, marks_of
@@ -26,6 +28,9 @@ class Room(Protocol):
 
     def headroom(self, one: Candidate, now_s: float) -> float:
         """What is left, 0 (full) to 1 (nothing in use, or no limit)."""
+
+    def wait_s(self, one: Candidate, now_s: float) -> float:
+        """Seconds until one more request may fit; 0 when there is room."""
 
 
 class Engines(Protocol):
@@ -45,6 +50,10 @@ class Signals:
     limits: Room | None = None
     """The limits that channels state of themselves; who has no headroom is not tried."""
     engines: Engines | None = None
+    turns: KeyTurns = field(default_factory=KeyTurns)
+    """Which key of a channel comes first."""
+    bonds: Bonds | None = None
+    """Conversations that stay with a channel."""
     table: Table = field(init=False)
 
     def __post_init__(self) -> None:
@@ -85,6 +94,11 @@ class Seen:
     def enter(self, tier: Tier) -> None:
         """The candidates of this tier are ordered next."""
         self._tier, self._turn, self._due = tier, -1, None
+
+    @property
+    def caller(self) -> str:
+        """The key that asks; empty where nobody does."""
+        return self._asked.caller.key if self._asked is not None else ""
 
     # -- chance and turns --------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from tollway.gateway.routing.health import Health
+from tollway.gateway.routing.keys import chooses
 from tollway.gateway.routing.plan import Candidate
 
 FRESH_S = 0.1
@@ -16,12 +17,14 @@ T = TypeVar("T")
 class Tier:
     """What one call after another may choose from before the next tier is looked at."""
 
-    __slots__ = ("_concluded", "_epoch", "_looked_s", "every", "name", "ready")
+    __slots__ = ("_concluded", "_epoch", "_looked_s", "every", "has_turns", "name", "ready")
 
     def __init__(self, name: str, every: Sequence[Candidate]) -> None:
         self.name = name
         """Tells whose turns are counted; the same in the next router."""
         self.every = tuple(every)
+        self.has_turns = any(chooses(one.channel) for one in self.every)
+        """Some channel says which of its keys comes first."""
         self.ready: tuple[Candidate, ...] = ()
         """Those that can be used now."""
         self._looked_s, self._epoch = float("-inf"), -1
