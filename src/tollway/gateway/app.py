@@ -8,14 +8,14 @@ import logging
 import os
 import secrets
 import ssl
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tollway.backends import sql
 from tollway.backends.clock import SystemClock
 from tollway.core.errors import TollwayError
 from tollway.core.groups import USUAL_GROUPS
-from tollway.core.model import Channel, Model
+from tollway.core.model import Model
 from tollway.gateway import dialects, providers, surfaces
 from tollway.gateway.admin.first_run import Newcomers
 from tollway.gateway.admin.users import Users
@@ -136,12 +136,8 @@ class Hub:
 
     def _routes(self) -> GroupRoutes:
         """Raises SettingsError or TomlError naming a strategy there is not."""
-
-        def make(models: Iterable[Model], channels: Iterable[Channel], group: str) -> Router:
-            return Router(models, channels, self.providers, self.signals, group)
-
         try:
-            return GroupRoutes(self.groups, self.catalog.models, self.channels, make)
+            return GroupRoutes(self.groups, self.catalog.models, self.channels, self.providers, self.signals)
         except ValueError as error:
             raise SettingsError(str(error)) from error
 
@@ -362,8 +358,8 @@ def _ledger_rules(books: Books) -> Rules:
 
 
 def _signals(settings: Settings, limits: LaneLimits) -> Signals:
-    bonds = Bonds(settings.affinity)
-    return Signals(Health(settings.health), Memory(settings.routing), settings.routing, limits, bonds=bonds)
+    rules, bonds = settings.routing, Bonds(settings.affinity)
+    return Signals(Health(settings.health), Memory(rules), rules, limits, bonds=bonds)
 
 
 def _subscriptions(settings: Settings, database: Database, clock: Clock) -> Subscriptions:

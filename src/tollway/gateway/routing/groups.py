@@ -1,6 +1,6 @@
 """The router of each group of callers: the channels that serve it, at its prices."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -10,10 +10,10 @@ from tollway.core.errors import Forbidden
 from tollway.core.groups import AUTO, DEFAULT, ONE, Groups
 from tollway.core.ids import ModelId
 from tollway.core.model import Channel, Model, price_in
+from tollway.gateway.provider import Provider
+from tollway.gateway.routing.observations import Signals
 from tollway.gateway.routing.router import Router
 
-Make = Callable[[Iterable[Model], Iterable[Channel], str], Router]
-"""A router of models and channels for the callers of a group."""
 MOST_KEPT = 1024
 """Pairs of groups whose way is remembered."""
 
@@ -46,10 +46,19 @@ class GroupRoutes:
     Where no channel serves only some groups and the usual group pays the usual price, its way is the router itself.
     """
 
-    def __init__(self, groups: Groups, models: Iterable[Model], channels: Iterable[Channel], make: Make) -> None:
+    def __init__(
+        self,
+        groups: Groups,
+        models: Iterable[Model],
+        channels: Iterable[Channel],
+        providers: Mapping[str, Provider],
+        signals: Signals | None = None,
+    ) -> None:
+        """Raises ValueError naming a model whose strategy is none."""
         self.groups = groups
-        self._models, self._channels, self._make = tuple(models), tuple(channels), make
-        self.every = make(self._models, self._channels, DEFAULT)
+        self._models, self._channels = tuple(models), tuple(channels)
+        self._providers, self._signals = providers, signals
+        self.every = self._router(self._models, self._channels, DEFAULT)
         """All channels at the usual prices, whatever groups they serve: for whoever looks after channels."""
         self._by_group: dict[tuple[str, Decimal], GroupWay] = {}
         self._by_caller: dict[tuple[str, str], tuple[GroupWay, ...]] = {}
@@ -81,13 +90,16 @@ class GroupRoutes:
             way = self._by_group[group, ratio] = self._made(group, ratio)
         return way
 
+    def _router(self, models: Iterable[Model], channels: Iterable[Channel], group: str) -> Router:
+        return Router(models, channels, self._providers, self._signals, group)
+
     def _made(self, group: str, ratio: Decimal) -> GroupWay:
         channels = tuple(one for one in self._channels if not one.groups or group in one.groups)
         if group == DEFAULT and ratio == ONE:
-            router = self.every if len(channels) == len(self._channels) else self._make(self._models, channels, group)
+            router = self.every if len(channels) == len(self._channels) else self._router(self._models, channels, group)
             return GroupWay(group, ratio, router, {})
         priced = {model.id: _at(model, group, ratio) for model in self._models}
-        return GroupWay(group, ratio, self._make(priced.values(), channels, group), priced)
+        return GroupWay(group, ratio, self._router(priced.values(), channels, group), priced)
 
 
 def way_for(model: Model, ways: Sequence[GroupWay]) -> GroupWay:
