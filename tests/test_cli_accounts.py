@@ -159,6 +159,20 @@ def test_without_a_pool_the_command_says_what_to_state(desk: Desk) -> None:
     assert "[accounts.<name>]" in done.output
 
 
+def test_the_doctor_says_how_many_accounts_can_be_used(desk: Desk) -> None:
+    def told() -> dict[str, Any]:
+        place = ("--data-dir", str(desk.folder), "--config", str(desk.folder / "tollway.toml"))
+        done = CliRunner().invoke(root, [*place, "doctor", "--offline", "--json"])
+        return next(row for row in json.loads(done.stdout) if row["what"] == "accounts claude")
+
+    assert (told()["level"], told()["message"]) == ("warn", "0 of 0 accounts can be used now")
+    desk.rows("import", desk.credentials(), "--id", "ann")
+    assert (told()["level"], told()["message"]) == ("ok", "1 of 1 accounts can be used now")
+    desk.file.write_text("{")
+    (desk.folder / "claude_accounts.json.bak").write_text("{")
+    assert told()["level"] == "error"
+
+
 SETTINGS = [
     ('provider = "openai"', "accounts.claude.provider: no provider of accounts"),
     ('client_id = ""', "accounts.claude.client_id: must not be empty"),

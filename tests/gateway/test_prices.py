@@ -23,7 +23,9 @@ CLASSES = {
     "audio_in": "input_audio_mtok",
     "image_out": "output_image_mtok",
 }
-SOURCES = {"claude_subscription": "anthropic", "gemini": "google", "xai": "x-ai"}
+SOURCES = {
+    "claude_subscription": "anthropic", "codex_subscription": "openai", "gemini": "google", "xai": "x-ai",
+}  # fmt: skip
 SOURCE = {provider.id: provider for provider in providers}
 EXPLAINED = {
     (row["model"], row["source"], row["class"]): row

@@ -10,7 +10,7 @@ ENVIRONMENT_READER = "src/tollway/settings/reading.py"
 BROAD_EXCEPTS = {
     "src/tollway/gateway/ledger/booking.py:_written",  # one call that cannot be written must not stop all books
     "src/tollway/gateway/http.py:Front.handle",  # the boundary: a mistake of ours becomes an answer
-    "src/tollway/gateway/worker.py:_repeat",  # one failed round must not end a loop that serves every call
+    "src/tollway/gateway/worker.py:_try",  # one failed round must not end a loop that serves every call
     "src/tollway/kit/http1/incoming.py:Incoming.take",  # a callback's error goes to whoever awaits the body
 }
 """The only functions that may catch everything without passing it on."""

@@ -44,6 +44,11 @@ def reported(vendor: str, server: MockServer, request: MockRequest) -> Spent:
 
 def _openai(said: Any) -> Spent:
     usage = said["usage"]
+    if "input_tokens" in usage:  # by the newer wire
+        asked, told = usage["input_tokens_details"], usage["output_tokens_details"]
+        cached, written = asked["cached_tokens"], asked["cache_write_tokens"]
+        searches = sum(item["type"] == "web_search_call" for item in said["output"])
+        return Spent(usage["input_tokens"], usage["output_tokens"], cached, written, told["reasoning_tokens"], searches)
     prompt, told = usage["prompt_tokens_details"], usage["completion_tokens_details"]
     cached, written = prompt["cached_tokens"], prompt.get("cache_write_tokens", 0)
     return Spent(usage["prompt_tokens"], usage["completion_tokens"], cached, written, told["reasoning_tokens"])

@@ -48,9 +48,18 @@ class Subscriber:
 class Vendor:
     """Give `app` to a MockServer. Everything may be looked at and changed while it runs."""
 
-    def __init__(self, *names: str, wire: App = anthropic_app, life_s: int = 3600) -> None:
+    def __init__(
+        self,
+        *names: str,
+        wire: App = anthropic_app,
+        life_s: int = 3600,
+        refuse: Callable[..., MockAnswer] | None = None,
+        paid: str = "",
+    ) -> None:
+        """`refuse` makes the error of a token that is not good; `paid` is the authorization of a paying customer."""
         self.subscribers = {name: Subscriber(name) for name in names}
         self.wire, self.life_s = wire, life_s
+        self._refuse, self._paid = refuse or refusal, paid
         self.asked = 0
         """Requests at the token address, granted or not."""
         self.refuses: list[MockAnswer] = []
@@ -109,12 +118,13 @@ class Vendor:
         )
 
     def _call(self, request: MockRequest) -> MockAnswer:
-        token = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if request.headers.get("x-api-key"):  # the paid key of the same vendor
+        credential = request.headers.get("authorization", "")
+        if request.headers.get("x-api-key") or credential == self._paid:
             return self.wire(request)
+        token = credential.removeprefix("Bearer ")
         found = [one for one in self.subscribers.values() if one.access == token and token not in self._ended]
         if not found:
-            return refusal(401, "OAuth token has expired")
+            return self._refuse(401, "OAuth token has expired")
         one = found[0]
         one.calls += 1
         if one.says:

@@ -9,6 +9,7 @@ from typing import Any
 from tests.mocks import script
 from tests.mocks.exchange import MockAnswer, MockRequest
 from tests.mocks.openai_rules import Refused, check, ours, reasons
+from tests.mocks.responses import app as responses_app
 from tests.mocks.server import run
 
 _TYPES = {401: "invalid_request_error", 403: "invalid_request_error", 429: "requests"}
@@ -20,6 +21,8 @@ CREATED = 1_760_000_000
 
 def app(request: MockRequest) -> MockAnswer:
     """Answer one request as the vendor would."""
+    if request.path.endswith("/responses"):
+        return responses_app(request)
     if request.demand:
         return _error(request.demand, "the mock was told to fail", code=_CODES.get(request.demand))
     if request.method != "POST" or not request.path.endswith("/chat/completions"):

@@ -63,7 +63,7 @@ def check(body: Any) -> None:
             continue
         if name not in known:
             raise Refused(f"Unknown parameter: '{name}'.", name, "unknown_parameter")
-        _typed(name, value, known[name])
+        typed(name, value, known[name])
     _limits(body)
     _model_rules(body, model)
     _tools(body)
@@ -72,7 +72,8 @@ def check(body: Any) -> None:
     _messages(body["messages"])
 
 
-def _typed(path: str, value: Any, kind: Any) -> None:
+def typed(path: str, value: Any, kind: Any) -> None:
+    """Null, or of this type."""
     if value is None:
         return
     wrong_number = isinstance(value, bool) and kind in (int, NUMBER)
@@ -82,10 +83,11 @@ def _typed(path: str, value: Any, kind: Any) -> None:
         raise Refused(f"Invalid type for '{path}': expected {wanted}, but got {got} instead.", path, "invalid_type")
 
 
-def _need(value: Any, kind: Any, path: str) -> Any:
+def need(value: Any, kind: Any, path: str) -> Any:
+    """There, and of this type."""
     if value is None:
         raise Refused(f"Missing required parameter: '{path}'.", path, "missing_required_parameter")
-    _typed(path, value, kind)
+    typed(path, value, kind)
     return value
 
 
@@ -140,24 +142,25 @@ def _tools(body: dict[str, Any]) -> None:
         return
     for index, tool in enumerate(tools):
         path = f"tools[{index}]"
-        kind = _need(_need(tool, dict, path).get("type"), str, f"{path}.type")
+        kind = need(need(tool, dict, path).get("type"), str, f"{path}.type")
         if kind not in ("function", "custom"):
             raise Refused(f"Invalid value: '{kind}'.", f"{path}.type", "invalid_value")
-        said = _need(tool.get(kind), dict, f"{path}.{kind}")
-        if not NAME.match(_need(said.get("name"), str, f"{path}.{kind}.name")):
+        said = need(tool.get(kind), dict, f"{path}.{kind}")
+        if not NAME.match(need(said.get("name"), str, f"{path}.{kind}.name")):
             raise Refused(f"Invalid '{path}.{kind}.name': does not match '^[a-zA-Z0-9_-]+$'.", f"{path}.{kind}.name")
         if said.get("strict"):
-            _strict(said.get("parameters") or {}, f"{path}.function.parameters")
+            strict(said.get("parameters") or {}, f"{path}.function.parameters")
         elif said.get("parameters") is not None and said["parameters"].get("type") != "object":
             raise Refused(
                 "schema must be of type 'object'", f"{path}.function.parameters", "invalid_function_parameters"
             )
     wanted = body.get("response_format") or {}
     if wanted.get("type") == "json_schema" and wanted["json_schema"].get("strict"):
-        _strict(wanted["json_schema"].get("schema") or {}, "response_format")
+        strict(wanted["json_schema"].get("schema") or {}, "response_format")
 
 
-def _strict(schema: dict[str, Any], path: str) -> None:
+def strict(schema: dict[str, Any], path: str) -> None:
+    """Fit for strict adherence: closed, and everything required."""
     if schema.get("type") == "object":
         names = schema.get("properties") or {}
         if schema.get("additionalProperties") is not False:
@@ -165,16 +168,16 @@ def _strict(schema: dict[str, Any], path: str) -> None:
         if set(schema.get("required") or ()) != set(names):
             raise Refused("'required' must include every key in properties.", path, "invalid_schema")
         for name, part in names.items():
-            _strict(part, f"{path}.{name}")
+            strict(part, f"{path}.{name}")
     if isinstance(schema.get("items"), dict):
-        _strict(schema["items"], f"{path}.items")
+        strict(schema["items"], f"{path}.items")
 
 
 def _messages(messages: list[Any]) -> None:
     open_calls: set[str] = set()
     for index, message in enumerate(messages):
         path = f"messages[{index}]"
-        role = _need(_need(message, dict, path).get("role"), str, f"{path}.role")
+        role = need(need(message, dict, path).get("role"), str, f"{path}.role")
         if role not in ("system", "developer", "user", "assistant", "tool", "function"):
             raise Refused(f"Invalid value: '{role}'.", f"{path}.role", "invalid_value")
         if role != "tool" and open_calls:
@@ -187,7 +190,7 @@ def _messages(messages: list[Any]) -> None:
             raise Refused("Invalid value for 'content': expected a string, got null.", f"{path}.content")
         _content(message.get("content"), role, f"{path}.content")
         if role == "tool":
-            call_id = _need(message.get("tool_call_id"), str, f"{path}.tool_call_id")
+            call_id = need(message.get("tool_call_id"), str, f"{path}.tool_call_id")
             if call_id not in open_calls:
                 raise Refused("messages with role 'tool' must be a response to a preceding message.", path)
             open_calls.discard(call_id)
@@ -198,28 +201,28 @@ def _messages(messages: list[Any]) -> None:
 
 
 def _calls(calls: Any, path: str) -> set[str]:
-    if not _need(calls, list, path):
+    if not need(calls, list, path):
         raise Refused(f"Invalid '{path}': empty array.", path, "empty_array")
     for index, call in enumerate(calls):
-        kind = _need(call.get("type"), str, f"{path}[{index}].type")
-        said = _need(call.get(kind), dict, f"{path}[{index}].{kind}")
-        _need(said.get("name"), str, f"{path}[{index}].{kind}.name")
-        _need(said.get("arguments" if kind == "function" else "input"), str, f"{path}[{index}].{kind}.arguments")
-        if len(_need(call.get("id"), str, f"{path}[{index}].id")) > 40:
+        kind = need(call.get("type"), str, f"{path}[{index}].type")
+        said = need(call.get(kind), dict, f"{path}[{index}].{kind}")
+        need(said.get("name"), str, f"{path}[{index}].{kind}.name")
+        need(said.get("arguments" if kind == "function" else "input"), str, f"{path}[{index}].{kind}.arguments")
+        if len(need(call.get("id"), str, f"{path}[{index}].id")) > 40:
             raise Refused(f"Invalid '{path}[{index}].id': string too long.", path, "string_above_max_length")
     return {call["id"] for call in calls}
 
 
 def _content(content: Any, role: str, path: str) -> None:
     if not isinstance(content, list):
-        _typed(path, content, (str, list))
+        typed(path, content, (str, list))
         return
     for index, part in enumerate(content):
         place = f"{path}[{index}]"
-        kind = _need(_need(part, dict, place).get("type"), str, f"{place}.type")
+        kind = need(need(part, dict, place).get("type"), str, f"{place}.type")
         if kind not in PARTS or (role in ("tool", "system", "developer") and kind != "text"):
             raise Refused(f"Invalid value: '{kind}'.", f"{place}.type", "invalid_value")
-        value = _need(part.get(PARTS[kind]), str if kind in ("text", "refusal") else dict, f"{place}.{kind}")
+        value = need(part.get(PARTS[kind]), str if kind in ("text", "refusal") else dict, f"{place}.{kind}")
         if kind == "image_url" and not re.match(r"https?://|data:image/[a-z]+;base64,", value.get("url", "")):
             raise Refused("Invalid image URL.", f"{place}.image_url.url", "invalid_image_url")
         if kind == "input_audio" and value.get("format") not in ("wav", "mp3"):

@@ -12,10 +12,12 @@ from tollway.backends.clock import SystemClock
 from tollway.cli.office import USAGE, WRONG, leave, settings_of
 from tollway.cli.table import json_option, say_json
 from tollway.core.finding import Finding, Level
+from tollway.gateway.accounts.checkup import checkup
 from tollway.gateway.admin.doctor import Subject, examine
 from tollway.gateway.admin.probe import Prober
-from tollway.gateway.app import all_channels, known_providers
+from tollway.gateway.app import known_providers
 from tollway.gateway.catalog import Catalog
+from tollway.gateway.stock import all_channels
 from tollway.kit.http1.client import Client
 from tollway.kit.toml import TomlError
 from tollway.settings import Settings
@@ -45,16 +47,17 @@ async def _examine(settings: Settings, offline: bool) -> list[Finding]:
     providers = known_providers()
     catalog = Catalog.load(settings.sheet, [one.name for one in providers.values() if one.local_price])
     database, client = sql.open(settings.database_url, settings.data_dir), Client()
+    clock = SystemClock()
     subject = Subject(
         catalog=catalog,
         channels=all_channels(settings, providers),
         data_dir=settings.data_dir,
         database=database,
         database_url=settings.database_url,
-        clock=SystemClock(),
+        clock=clock,
         sheet=settings.sheet,
         probe=None if offline else Prober(client, providers, catalog),
-        findings=settings.findings,
+        findings=(*settings.findings, *checkup(settings.pools, round(clock.now_s() * 1000))),
     )
     try:
         return await examine(subject)

@@ -24,6 +24,7 @@ from tollway.gateway.billing.subscriptions import Subscriptions
 from tollway.gateway.billing.terms import terms_of
 from tollway.gateway.ledger.ledger import Ledger
 from tollway.gateway.provider import Provider
+from tollway.gateway.routing.chain import STRATEGIES
 from tollway.kit.registry import discover
 from tollway.kit.toml import TomlError
 from tollway.ports import Database
@@ -63,9 +64,14 @@ def vendor_of(provider: Provider) -> Vendor:
 def settings_of(argv: Mapping[str, Any]) -> Settings:
     """The settings. Ends the process with 2 when they cannot be used."""
     try:
-        return from_process(argv, [vendor_of(one) for one in discover(providers, "provider", Provider).values()])
+        return read_settings(argv)
     except (SettingsError, TomlError) as error:
         leave(str(error), USAGE)
+
+
+def read_settings(argv: Mapping[str, Any]) -> Settings:
+    """The settings. Raises SettingsError or TomlError when they cannot be used."""
+    return from_process(argv, [vendor_of(one) for one in discover(providers, "provider", Provider).values()])
 
 
 def run(argv: Mapping[str, Any], work: Callable[[Office], Awaitable[T]], *, makes: bool = False) -> T:
@@ -114,7 +120,8 @@ async def _open(settings: Settings, makes: bool) -> AsyncIterator[Office]:
     try:
         if makes:
             await database.migrate()
-        rules = KeyRules(settings.keys.days or None, most_active=None, limits=settings.keys.limits)
+        own = settings.keys
+        rules = KeyRules(own.days or None, None, own.limits, frozenset(STRATEGIES))
         keys = ApiKeys(database, clock, rules)
         ledger = Ledger(database, settings.data_dir, clock)
         subscriptions = _subscriptions(settings, database, clock)

@@ -13,6 +13,8 @@ COMMANDS = {
     "users": "Make, show, change and credit users.",
     "keys": "Make, list, change and revoke API keys.",
     "organisations": "Make organisations, fill them, bound what they spend.",
+    "channels": "Make, show, change, test and remove channels.",
+    "vault": "The keys under which secrets are sealed.",
     "groups": "Make, change and show groups of users and channels.",
     "plans": "List the plans on offer.",
     "vouchers": "Make, list and disable vouchers.",

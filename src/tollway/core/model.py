@@ -100,6 +100,20 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return self.rates if limit is None or input_tokens <= limit else self.long_rates
 
 
+class GroupPrice(Price, frozen=True, kw_only=True, dict=True):
+    """A price card as it holds in one group of callers: what the provider takes is the same, the charge is not."""
+
+    group: str
+    ratio: Decimal
+    """The charge is multiplied with it, exactly, before it is rounded; nothing below zero."""
+
+
+def price_in(price: Price, group: str, ratio: Decimal) -> GroupPrice:
+    """The card in a group."""
+    own = {name: getattr(price, name) for name in Price.__struct_fields__}
+    return GroupPrice(**own, group=group, ratio=ratio)
+
+
 def plain_digits(dollars: Decimal | None) -> str:
     """Plain digits without trailing zeros: `0.5`, `3`, `100`."""
     text = f"{dollars or Decimal(0):f}"
@@ -128,6 +142,8 @@ def _rates(price: Price, input_growth: Fraction, output_growth: Fraction) -> Rat
 
     tool_units = {name: int(value * scale) for name, value in tools.items()}
     factor = Fraction(MARGIN) * (Fraction(IMAGE_FACTOR) if price.image_model else 1)
+    if isinstance(price, GroupPrice):
+        factor *= Fraction(price.ratio)
     return Rates(
         **units,
         tools=tool_units,
@@ -192,6 +208,8 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     priority: int = 0
     """Higher is tried first."""
     weight: int = 1
+    price_factor: Decimal = Decimal(1)
+    """What its provider takes, beside the list price: 0.8 for one who sells a fifth below it. For routing only."""
     models: dict[str, str] | None = None
     """Model id → upstream name served here; None: every model whose `served_by` names the provider."""
     model_mapping: dict[str, str] = {}

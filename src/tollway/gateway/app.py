@@ -13,10 +13,9 @@ from pathlib import Path
 
 from tollway.backends import sql
 from tollway.backends.clock import SystemClock
-from tollway.backends.memory.echo import EchoUpstream
 from tollway.core.errors import TollwayError
-from tollway.core.ids import ChannelId
-from tollway.core.model import Channel, Model
+from tollway.core.groups import USUAL_GROUPS
+from tollway.core.model import Model
 from tollway.gateway import dialects, providers, surfaces
 from tollway.gateway.admin.first_run import Newcomers
 from tollway.gateway.admin.users import Users
@@ -28,6 +27,9 @@ from tollway.gateway.billing.subscriptions import Subscriptions
 from tollway.gateway.billing.terms import terms_of
 from tollway.gateway.cards.board import PriceBoard
 from tollway.gateway.catalog import Catalog
+from tollway.gateway.channels.board import ChannelBoard, News
+from tollway.gateway.channels.kept import StoredChannels
+from tollway.gateway.channels.roster import Listed
 from tollway.gateway.control_plane import ControlPlane, load
 from tollway.gateway.dialect import Dialect, Opaque
 from tollway.gateway.engines.discovery import LocalEngines
@@ -35,6 +37,7 @@ from tollway.gateway.engines.fleet import Engines
 from tollway.gateway.engines.offload import Offload
 from tollway.gateway.http import Front
 from tollway.gateway.ledger.ledger import Ledger, Rules
+from tollway.gateway.limits.lanes import LaneLimits
 from tollway.gateway.limits.rate import RateLimiter
 from tollway.gateway.metering.learned import UsualOutput
 from tollway.gateway.paths import Paths
@@ -44,12 +47,17 @@ from tollway.gateway.pipeline.lending import lenders
 from tollway.gateway.pipeline.prober import Prober
 from tollway.gateway.pipeline.relay import Gateway
 from tollway.gateway.pipeline.seals import Seals
+from tollway.gateway.pipeline.trial import Proven, Trial, model_for_test
 from tollway.gateway.provider import Provider
+from tollway.gateway.routing.affinity import Bonds
+from tollway.gateway.routing.chain import STRATEGIES
+from tollway.gateway.routing.groups import GroupRoutes
 from tollway.gateway.routing.health import Health
 from tollway.gateway.routing.memory import Memory
 from tollway.gateway.routing.observations import Signals
 from tollway.gateway.routing.router import Router
 from tollway.gateway.routing.sharing import Sharing
+from tollway.gateway.stock import fixed_of, form_of, inside_of, vault_of
 from tollway.gateway.surface import Surface
 from tollway.gateway.worker import Worker
 from tollway.kit.http1.asgi import App
@@ -65,7 +73,8 @@ ASK_ENGINES_S = 30.0
 PROBE_S = SHARE_S = 1.0
 DROP_S = 6 * 3600.0
 LOAD_S = 1.0
-LOOK_AT_PRICES_S = 0.25
+LOOK_S = 0.25
+"""Between two looks whether prices, channels or groups are others by now: one look at a number in memory."""
 LOOK_AT_ACCOUNTS_S = 0.5
 AWAIT_ENGINES_S = 0.8
 """How long the start waits for engines to say what they serve; what comes later is put on sale then."""
@@ -82,17 +91,6 @@ def known_dialects() -> dict[str, Dialect]:
     return {dialect.family: dialect for dialect in discover(dialects, "dialect", Dialect).values()}
 
 
-def all_channels(settings: Settings, known: Mapping[str, Provider]) -> list[Channel]:
-    """The configured channels, and those of providers inside the process."""
-    stated = {channel.provider for channel in settings.channels}
-    inside = [
-        Channel(id=ChannelId(one.name), provider=one.name, base_url=one.base_url)
-        for one in known.values()
-        if one.inside and one.name not in stated
-    ]
-    return [*settings.channels, *inside]
-
-
 class Hub:
     """Everything that runs in one gateway process."""
 
@@ -100,24 +98,32 @@ class Hub:
         self.settings = settings
         self.clock = SystemClock()
         self.providers = known_providers()
-        self.channels = all_channels(settings, self.providers)
+        self.fixed = fixed_of(settings, self.providers)
+        self.roster: list[Listed] = self.fixed.with_stored(())
+        self.channels = [one.channel for one in self.roster]
         self.database = sql.open(settings.database_url, settings.data_dir)
+        form = form_of(settings, self.providers)
+        self.stored = StoredChannels(self.database, self.clock, vault_of(settings), form)
+        self.board = ChannelBoard(self.database, self.clock, self.stored)
         self.shared = shared(settings.server.shared_url, self.clock)
         self.ledger = Ledger(self.database, settings.data_dir, self.clock, _ledger_rules(settings.ledger))
         self.subscriptions = _subscriptions(settings, self.database, self.clock)
         rules = self.subscriptions.plans.rules
         self.keys = KeyRing(self.database, self.clock, Lockout(_lockout_rule(settings.keys)), rules)
         local = [provider.name for provider in self.providers.values() if provider.local_price]
-        self.listed = self.catalog = Catalog.load(settings.sheet, local)
+        self.groups = USUAL_GROUPS
+        self.listed = self.priced = self.catalog = Catalog.load(settings.sheet, local)
         self.prices = PriceBoard(self.database, self.clock)
         self.limits = RateLimiter(self._model)
-        self.signals = _signals(settings)
+        self.lane_limits = LaneLimits()
+        self.signals = _signals(settings, self.lane_limits)
         self.health = self.signals.health
-        self.router = self._router()
+        self.routes = self._routes()
         self.upstream = _client(settings)
+        self.inside: Mapping[str, Upstream] = inside_of(self.providers)
         self.engines = LocalEngines(self.catalog, self.channels, self.providers, self.upstream)
         self.lenders = lenders(settings.pools, self.providers, self.upstream, self.clock.now_s)
-        self.prober = Prober(self.health, lambda: self.router.candidates, self.upstream, self.clock.monotonic_s)
+        self.prober = Prober(self.health, lambda: self.routes.every.candidates, self.upstream, self.clock.monotonic_s)
         fleet = Engines(self.providers, self.upstream, settings.engines, self.clock.monotonic_s)
         self.offload = Offload(fleet, (settings.engines, settings.offload), self.clock.monotonic_s)
         self.offload.take(self.catalog.models, self.channels, self.catalog.find)
@@ -128,12 +134,17 @@ class Hub:
         self.front = self._front()
         self.draining = False
 
-    def _router(self) -> Router:
+    def _routes(self) -> GroupRoutes:
         """Raises SettingsError or TomlError naming a strategy there is not."""
         try:
-            return Router(self.catalog.models, self.channels, self.providers, self.signals)
+            return GroupRoutes(self.groups, self.catalog.models, self.channels, self.providers, self.signals)
         except ValueError as error:
             raise SettingsError(str(error)) from error
+
+    @property
+    def router(self) -> Router:
+        """All channels, whatever groups they serve."""
+        return self.routes.every
 
     def _model(self, name: str) -> Model | None:
         return self.catalog.find(name)
@@ -151,13 +162,15 @@ class Hub:
 
     def _gateway(self) -> Gateway:
         now_s = self.clock.monotonic_s
-        inside: Mapping[str, Upstream] = {one.name: EchoUpstream() for one in self.providers.values() if one.inside}
         return Gateway(
             catalog=self.catalog,
             limits=self.limits,
             router=self.router,
+            groups=self.routes,
             ledger=self.ledger,
-            dispatcher=Dispatcher(self.health, self.offload.engines.watch, inside, now_s, self.lenders),
+            dispatcher=Dispatcher(
+                self.health, self.offload.engines.watch, self.inside, now_s, self.lenders, self.lane_limits
+            ),
             seals=Seals(now_s),
             heart=self.heart,
             usual=UsualOutput(),
@@ -169,7 +182,9 @@ class Hub:
     def _control_app(self) -> App:
         build: Callable[..., App] = load("tollway.gateway.admin.control", "control_app")
         rooms: Callable[..., object] = load("tollway.gateway.admin.control", "Rooms")
-        rules = KeyRules(self.settings.keys.days or None, limits=self.settings.keys.limits)
+        rules = KeyRules(
+            self.settings.keys.days or None, limits=self.settings.keys.limits, strategies=frozenset(STRATEGIES)
+        )
         api_keys = ApiKeys(self.database, self.clock, rules)
         return build(
             rooms(
@@ -182,10 +197,23 @@ class Hub:
                 clock=self.clock,
                 catalog=lambda: self.catalog,
                 listed=self.listed,
-                channels=lambda: self.channels,
-                rests_until=self.health.lane_rests_until,
+                channels=self._channel_desk(),
                 writers={family: dialect.write_error for family, dialect in known_dialects().items()},
             )
+        )
+
+    def _channel_desk(self) -> object:
+        desk: Callable[..., object] = load("tollway.gateway.admin.channel_desk", "ChannelDesk")
+        now_s = self.clock.monotonic_s
+        return desk(
+            stored=self.stored,
+            roster=lambda: self.roster,
+            catalog=lambda: self.catalog,
+            choose=model_for_test,
+            trial=Trial(self.providers, lambda provider: self.inside.get(provider.name, self.upstream), now_s),
+            rests_for_s=lambda channel: self.health.lane_rests_until(channel) - now_s(),
+            works=lambda lane, model, took_s: self.health.answered(Proven(lane.id, model), now_s(), took_s),
+            problems=lambda: self.board.problems,
         )
 
     def newcomers(self) -> Newcomers:
@@ -199,6 +227,7 @@ class Hub:
         await self.ledger.start()
         await self.prices.note_listed(self.listed)
         await self.look_at_prices()
+        self._adopt(await self.board.begin())
         await self.subscriptions.keep_up()
         heartbeat_s = self.settings.server.heartbeat_s
         self.worker.every(
@@ -210,7 +239,8 @@ class Hub:
             self.worker.every(SHARE_S, "share what is known of channels", sharing.round)
         if self.settings.health.probe:
             self.worker.every(PROBE_S, "probe channels", self.prober.round)
-        self.worker.every(LOOK_AT_PRICES_S, "look at prices", self.look_at_prices)
+        self.worker.every(LOOK_S, "look at prices", self.look_at_prices)
+        self.worker.every(LOOK_S, "look at channels", self.look_at_channels)
         if self.settings.retention.receipts_months:
             self.worker.every(DROP_S, "drop old receipts", self._drop_receipts, at_once=True)
         self.worker.every(NOTE_USE_S, "note use of keys", self.keys.note_use)
@@ -218,8 +248,8 @@ class Hub:
             self.worker.every(LOOK_AT_ACCOUNTS_S, "look at accounts", self._look_at_accounts)
         fleet, poll_s = self.offload.engines, self.settings.engines.poll_s
         self.worker.every(poll_s, "look at local engines", fleet.poll, at_once=True)
+        self.worker.every(ASK_ENGINES_S, "ask local engines", self.ask_engines, at_once=True)
         if self.engines.channels:
-            self.worker.every(ASK_ENGINES_S, "ask local engines", self.ask_engines, at_once=True)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.engines.asked.wait(), AWAIT_ENGINES_S)
 
@@ -227,13 +257,35 @@ class Hub:
         """Sell at the cards that hold now; calls in flight keep theirs."""
         cards = await self.prices.news()
         if cards is not None:
-            self.engines.sell_from(self.listed.at_prices(cards))
+            self.priced = self.listed.at_prices(cards)
+            self.engines.sell_from(self.priced)
             self._take_stock()
 
     async def _look_at_accounts(self) -> None:
         """Learn what operators and other processes have changed in the pools' files."""
         for lender in self.lenders.values():
             await lender.pool.look()
+
+    async def look_at_channels(self) -> None:
+        """Take the channels and groups of the database as they are now; calls in flight keep what they began with."""
+        news = await self.board.news()
+        if news is not None:
+            self._adopt(news)
+
+    def restate(self, settings: Settings) -> None:
+        """Take the channels of the file and the environment as `settings` state them; all else needs a new start."""
+        self.fixed = fixed_of(settings, self.providers)
+        self._adopt(self.board.told)
+
+    def _adopt(self, news: News) -> None:
+        """Route by these channels from now on; local engines among them that are new are asked at once."""
+        asked = {(channel.id, channel.base_url) for channel in self.engines.channels}
+        self.roster = self.fixed.with_stored(news.channels)
+        self.groups = news.groups
+        self.engines.sell_from(self.priced, [one.channel for one in self.roster if one.channel.enabled])
+        self._take_stock()
+        if any((channel.id, channel.base_url) not in asked for channel in self.engines.channels):
+            self.worker.once("ask new engines", self.ask_engines)
 
     async def _drop_receipts(self) -> None:
         """Forget the months that need not be kept."""
@@ -247,11 +299,15 @@ class Hub:
     def _take_stock(self) -> None:
         """New snapshots of catalog and channels replace the old ones; calls in flight keep theirs."""
         self.catalog, self.channels = self.engines.on_sale()
-        self.router = self._router()
+        self.routes = self._routes()
         self.offload.take(self.catalog.models, self.channels, self.catalog.find)
         self.limits.forget_models()
         self.front.gateway = dataclasses.replace(
-            self.front.gateway, catalog=self.catalog, router=self.router, offload=self.offload.active
+            self.front.gateway,
+            catalog=self.catalog,
+            router=self.router,
+            groups=self.routes,
+            offload=self.offload.active,
         )
 
     async def wrong(self) -> str:
@@ -301,8 +357,9 @@ def _ledger_rules(books: Books) -> Rules:
     return Rules(books.durability == "sync", books.flush_ms / 1000, books.lease_s, books.sweep_s)
 
 
-def _signals(settings: Settings) -> Signals:
-    return Signals(Health(settings.health), Memory(settings.routing), settings.routing)
+def _signals(settings: Settings, limits: LaneLimits) -> Signals:
+    rules, bonds = settings.routing, Bonds(settings.affinity)
+    return Signals(Health(settings.health), Memory(rules), rules, limits, bonds=bonds)
 
 
 def _subscriptions(settings: Settings, database: Database, clock: Clock) -> Subscriptions:

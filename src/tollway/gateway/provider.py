@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from tollway.gateway.dialect import Body, Dialect, Target
 from tollway.gateway.engine import Engine
@@ -48,6 +49,16 @@ class Loan:
     """What the conversation is called."""
 
 
+class Gatherer(Protocol):
+    """Makes the body of a whole answer from a stream."""
+
+    def feed(self, data: bytes) -> bool:
+        """Whether all is there. Raises Fault for an error that the stream tells, ValueError for what is no stream."""
+
+    def body(self) -> bytes:
+        """The whole answer. Raises ValueError when the stream ended without one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """How a provider whose credentials are accounts is let in: its calls borrow one from a pool."""
@@ -59,6 +70,8 @@ class Subscription:
     """The provider that answers with the operator's paid key when no account is left."""
     paid_url: str = ""
     """Where it is asked; empty: at the pool's own address."""
+    paid_patience_s: float = 0.0
+    """How long its first byte may take at least."""
     fields: Callable[[Body, Loan], Body] = lambda body, loan: body
     """What else the body says of the conversation; must not change its argument."""
     passes: tuple[bytes, ...] = ()
@@ -105,8 +118,8 @@ class Provider:
     """How a local engine is asked about itself; None: it is a service, and is not asked."""
     subscription: Subscription | None = None
     """Its credentials are accounts that the operator states as `[accounts.<name>]`."""
-    gather: Callable[[bytes], bytes] | None = None
-    """It always streams: makes the body of a whole answer from the whole stream. Raises ValueError, Fault."""
+    gather: Callable[[], Gatherer] | None = None
+    """It always streams: makes whole answers of streams."""
 
 
 def bearer(key: str) -> HeaderLines:

@@ -24,15 +24,15 @@ GC_EVERY = 50_000
 log = logging.getLogger("tollway.serve")
 
 
-def run(settings: Settings) -> int:
-    """Serve until SIGINT or SIGTERM; the process's exit code."""
+def run(settings: Settings, again: Callable[[], Settings] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM; the process's exit code. `again` reads the settings anew, at SIGHUP."""
     logging.basicConfig(
         level=settings.server.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
     logging.getLogger("alembic").setLevel(logging.WARNING)
     factory = _loop_factory()
     with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(_serve(settings))
+        return runner.run(_serve(settings, again))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -44,7 +44,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _serve(settings: Settings) -> int:
+async def _serve(settings: Settings, again: Callable[[], Settings] | None) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -55,6 +55,8 @@ async def _serve(settings: Settings) -> int:
     hub = Hub(settings)
     try:
         await hub.start()
+        if again is not None:
+            loop.add_signal_handler(signal.SIGHUP, _restater(hub, again))
         first = await first_run(hub.database, hub.ledger, settings.data_dir, url, hub.newcomers())
         drain = await _listen(hub, sock)
         print(welcome(first) if first else f"Tollway answers at {url}", flush=True)  # noqa: T201
@@ -78,6 +80,20 @@ def _stopper(stop: asyncio.Event) -> Callable[[], None]:
         if stop.is_set():
             os._exit(130)  # an exit that unwinds would wait for books whose writer it has just cancelled
         stop.set()
+
+    return told
+
+
+def _restater(hub: Hub, again: Callable[[], Settings]) -> Callable[[], None]:
+    """Take up the channels that file and environment state by now; what is wrong with them changes nothing."""
+
+    def told() -> None:
+        try:
+            hub.restate(again())
+        except ValueError as error:
+            log.error("the settings are not taken up: %s", error)
+        else:
+            log.info("the channels are as the settings state them now; other settings need a new start")
 
     return told
 

@@ -25,6 +25,11 @@ class Worker:
         """
         self._tasks.append(asyncio.create_task(_repeat(seconds, name, job, at_once), name=name))
 
+    def once(self, name: str, job: Callable[[], Awaitable[None]]) -> None:
+        """Run `job` beside everything else, now; a failure is logged."""
+        self._tasks = [task for task in self._tasks if not task.done()]
+        self._tasks.append(asyncio.create_task(_try(name, job), name=name))
+
     async def stop(self) -> None:
         """End every loop and wait until it has ended."""
         for task in self._tasks:
@@ -38,12 +43,16 @@ async def _repeat(seconds: float, name: str, job: Callable[[], Awaitable[None] |
     while True:
         await asyncio.sleep(pause_s)
         pause_s = seconds
-        try:
-            waiting = job()
-            if waiting is not None:
-                await waiting
-        except (TollwayError, OSError) as error:
-            log.warning("%s failed and will be tried again: %s", name, error)
-        except Exception as error:  # noqa: BLE001  # a mistake of ours in one round must not end the loop for all
-            where = "".join(traceback.format_tb(error.__traceback__))
-            log.error("%s failed and will be tried again: %s\n%s", name, type(error).__name__, where)
+        await _try(name, job)
+
+
+async def _try(name: str, job: Callable[[], Awaitable[None] | None]) -> None:
+    try:
+        waiting = job()
+        if waiting is not None:
+            await waiting
+    except (TollwayError, OSError) as error:
+        log.warning("%s failed and will be tried again: %s", name, error)
+    except Exception as error:  # noqa: BLE001  # a mistake of ours in one round must not end the loop for all
+        where = "".join(traceback.format_tb(error.__traceback__))
+        log.error("%s failed and will be tried again: %s\n%s", name, type(error).__name__, where)

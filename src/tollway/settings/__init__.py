@@ -1,7 +1,7 @@
 """The settings of one process, read once at its start; nobody else looks at the environment."""
 
 from tollway.settings.channels import Vendor
-from tollway.settings.reading import Settings, from_process, load
+from tollway.settings.reading import Settings, from_process, load, variable
 from tollway.settings.sections import Books, Keys, Plans, Retention, Server, Upstream
 from tollway.settings.sources import SettingsError
 
@@ -17,4 +17,5 @@ __all__ = [
     "Vendor",
     "from_process",
     "load",
+    "variable",
 ]

@@ -55,6 +55,8 @@ def _pool(
     for field in table:
         if field in _KEYS or field == "id":
             raise sheet.error((*place, field), "has no place here: the accounts of the pool are its keys")
+        if field == "pass_through":
+            raise sheet.error((*place, field), "has no place here: bodies name the account's conversation")
     row = sheet.convert({field: value for field, value in table.items() if field in _OWN}, PoolRow, place)
     rest = {field: value for field, value in table.items() if field not in _OWN}
     stated = sheet.convert({"id": name} | rest, ChannelRow, place)

@@ -20,6 +20,8 @@ from tollway.settings.places import FILE, default_data_dir, find_file
 from tollway.settings.sections import Books, Keys, Plans, Retention, Server, Upstream, Vault
 from tollway.settings.sources import PREFIX, Sources, section, variable_of
 from tollway.stated.accounts import AccountPool
+from tollway.stated.affinity import Affinity, check_affinity
+from tollway.stated.wrong import Wrong
 
 _ELSEWHERE = ("models", "fallbacks", "local")
 """Tables of tollway.toml that the catalog reads."""
@@ -38,6 +40,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "offload": OffloadRules,
     "vault": Vault,
     "routing": RoutingRules,
+    "affinity": Affinity,
 }
 _VARIABLES = frozenset(
     variable_of(name, field.name) for name, kind in _SECTIONS.items() for field in msgspec.structs.fields(kind)
@@ -60,6 +63,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     engines: EngineRules
     offload: OffloadRules
     vault: Vault
+    affinity: Affinity
+    """`[affinity]`: which conversations stay with a channel."""
     routing: RoutingRules
     """`[routing]`: how channels are ordered."""
     data_dir: Path
@@ -80,6 +85,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def from_process(argv: Mapping[str, Any], vendors: Sequence[Vendor]) -> Settings:
     """The settings of this process. See `load`."""
     return load(os.environ, argv, vendors)
+
+
+def variable(name: str) -> str:
+    """What a variable of the environment holds; empty when it is not set. For what an operator names at a terminal."""
+    return os.environ.get(name, "")
 
 
 def load(
@@ -116,12 +126,20 @@ def load(
         vault=section(Vault, "vault", sources),
         data_dir=data_dir,
         routing=section(RoutingRules, "routing", sources),
+        affinity=_affinity(sources),
         database_url=server.database_url or "sqlite://",
         channels=(*channels_of(sources, vendors, upstream), *(pool.channel for pool in pools)),
         pools=pools,
         sheet=sheet if path else None,
         findings=tuple(_findings(sources, vendors)),
     )
+
+
+def _affinity(sources: Sources) -> Affinity:
+    try:
+        return check_affinity(section(Affinity, "affinity", sources))
+    except Wrong as wrong:
+        raise sources.sheet.error(("affinity", *wrong.place), wrong.problem) from wrong
 
 
 def _findings(sources: Sources, vendors: Sequence[Vendor]) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -26,9 +27,10 @@ INHERITED = (
 UNSENDABLE = "the key holds characters that no header can carry"
 AUTO = "auto"
 """A key of this group walks through the groups its owner may use; no channel and no ratio can be called so."""
+MOST_FACTOR = 1000
 _GROUP = re.compile(r"[\w.:-]{1,64}")
 _AS_STATED = (
-    *("key_choice", "enabled", "tag", "remark", "priority", "weight", "auto_disable", "test_model"),
+    *("key_choice", "enabled", "tag", "remark", "priority", "weight", "price_factor", "auto_disable", "test_model"),
     *("rpm", "tpm", "parallel", "key_rpm", "key_tpm", "key_parallel", "on_disconnect"),
 )
 
@@ -55,6 +57,8 @@ class ChannelRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     priority: int = 0
     weight: Count = 1
     """Its share of the calls among channels of one priority; 0: only when the others of that priority failed."""
+    price_factor: Decimal = Decimal(1)
+    """What its provider takes, beside the list price: `cheapest` goes by it, what callers pay does not."""
     models: dict[str, str] | list[str] | None = None
     """Model id to upstream name, or a plain list of ids; left out: all that the provider serves."""
     model_mapping: dict[str, str] = {}
@@ -108,6 +112,8 @@ def channel_of(row: ChannelRow, keys: Sequence[str], base_url: str, inherited: M
         problem = bad_header(name, value)
         if problem:
             raise Wrong(("headers", name), problem)
+    if not 0 < row.price_factor <= MOST_FACTOR:
+        raise Wrong(("price_factor",), f"must be above 0 and at most {MOST_FACTOR}")
     own = {name: value for name in INHERITED if (value := getattr(row, name)) is not None}
     return Channel(
         id=ChannelId(row.id),

@@ -73,25 +73,35 @@ class Hall:
         return await self.stage.receipt(ear.call)
 
 
-def table(server: MockServer, path: Path, more: str = "", paid: bool = False) -> str:
-    """The operator's file: one pool named `claude`."""
+def table(server: MockServer, path: Path, provider: str, paid: bool) -> str:
+    """The operator's file: one pool named `claude` or `codex`."""
+    name, base = provider.partition("_")[0], server.url
     key = f'fallback_key = "{PAID}"\n' if paid else ""
+    if name == "codex":
+        base = f"{server.url}/backend"
+        key += f'fallback_base_url = "{server.url}/v1"\n'
     return (
-        f'[accounts.claude]\nprovider = "claude_subscription"\nbase_url = "{server.url}"\n'
-        f'token_url = "{server.url}{TOKEN_PATH}"\nclient_id = "{CLIENT_ID}"\nfile = "{path}"\n{key}{more}'
+        f'[accounts.{name}]\nprovider = "{provider}"\nbase_url = "{base}"\n'
+        f'token_url = "{server.url}{TOKEN_PATH}"\nclient_id = "{CLIENT_ID}"\nfile = "{path}"\n{key}'
     )
 
 
 @asynccontextmanager
 async def open_hall(
-    folder: Path, *names: str, paid: bool = False, more: str = "", kept: dict[str, Any] | None = None
+    folder: Path,
+    *names: str,
+    paid: bool = False,
+    more: str = "",
+    kept: dict[str, Any] | None = None,
+    vendor: Vendor | None = None,
+    provider: str = "claude_subscription",
 ) -> AsyncIterator[Hall]:
-    """The state file holds `names`; `kept` is said of each of them, `more` is in the operator's file."""
-    vendor = Vendor(*names)
-    path = folder / "claude_accounts.json"
+    """The state file holds the vendor's `names`; `kept` is said of each, `more` is in the operator's file."""
+    vendor = vendor or Vendor(*names)
+    path = folder / "accounts.json"
     with MockServer(vendor.app) as server:
         path.write_text(state_file(*vendor.subscribers.values(), **(kept or {})))
-        async with open_stage(folder / "hub", table(server, path, more, paid), environ={}) as stage:
+        async with open_stage(folder / "hub", table(server, path, provider, paid) + more, environ={}) as stage:
             hub, gateway = stage.hub, stage.front.gateway
             real = Dispatcher(hub.health, hub.upstream, gateway.dispatcher._inside, gateway.now_s, hub.lenders)
             stage.front.gateway = dataclasses.replace(gateway, dispatcher=real)

@@ -10,13 +10,16 @@ import pytest
 
 from tollway.backends import sql
 from tollway.backends.clock import SystemClock
+from tollway.backends.localvault import LocalVault
 from tollway.backends.sql import SqlDatabase
 from tollway.core.errors import TollwayError
 from tollway.core.ids import ChannelId
 from tollway.core.model import Channel
 from tollway.gateway import dialects
+from tollway.gateway.admin.channel_desk import ChannelDesk
 from tollway.gateway.admin.control import Rooms, control_app
 from tollway.gateway.admin.users import Users
+from tollway.gateway.app import known_providers
 from tollway.gateway.auth.api_keys import ApiKeys
 from tollway.gateway.auth.credential import carriers_of, credential
 from tollway.gateway.auth.identify import KeyRing
@@ -24,9 +27,14 @@ from tollway.gateway.billing.plans import Plans
 from tollway.gateway.billing.subscriptions import Subscriptions
 from tollway.gateway.billing.terms import Terms
 from tollway.gateway.catalog import Catalog
+from tollway.gateway.channels.form import Form
+from tollway.gateway.channels.kept import StoredChannels
+from tollway.gateway.channels.roster import Listed, Source
 from tollway.gateway.dialect import Dialect
 from tollway.gateway.ledger.ledger import Ledger
 from tollway.gateway.limits.rate import RateLimiter
+from tollway.gateway.pipeline.trial import Trial, model_for_test
+from tollway.gateway.stock import inside_of
 from tollway.kit.registry import discover
 
 CHANNELS = (
@@ -65,7 +73,7 @@ async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
     await database.migrate()
     ledger, keys = Ledger(database, tmp_path, clock), ApiKeys(database, clock)
     await ledger.start()
-    catalog, plans = Catalog.load(), Plans.load()
+    catalog, plans, providers = Catalog.load(), Plans.load(), known_providers()
     subscriptions = Subscriptions(database, clock, plans, Terms())
     users, ring = Users(database, clock, keys, subscriptions), KeyRing(database, clock, plans=plans.rules)
     rooms = Rooms(
@@ -78,8 +86,14 @@ async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
         clock=clock,
         catalog=lambda: catalog,
         listed=catalog,
-        channels=lambda: CHANNELS,
-        rests_until=lambda channel: clock.monotonic_s() + 30 if channel == "openai" else 0.0,
+        channels=ChannelDesk(
+            stored=StoredChannels(database, clock, LocalVault(tmp_path / "vault.keys"), Form(providers, {})),
+            roster=lambda: [Listed(one, Source.FILE) for one in CHANNELS],
+            catalog=lambda: catalog,
+            choose=model_for_test,
+            trial=Trial(providers, lambda provider: inside_of(providers)[provider.name]),
+            rests_for_s=lambda channel: 30.0 if channel == "openai" else 0.0,
+        ),
         writers={dialect.family: dialect.write_error for dialect in discover(dialects, "dialect", Dialect).values()},
     )
     app = control_app(rooms)

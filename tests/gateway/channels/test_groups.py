@@ -1,13 +1,10 @@
 """Groups: what one costs, who may use which, and what is refused."""
 
-from collections.abc import AsyncIterator
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
 from tests.gateway.auth.conftest import HandClock
-from tollway.backends import sql
 from tollway.core.errors import BadRequest, NotFound
 from tollway.core.groups import AUTO, Groups
 from tollway.gateway.admin.users import UserChange, Users
@@ -53,21 +50,8 @@ def test_a_call_is_tried_in_the_groups_its_key_and_user_say(user: str, key: str,
 
 
 @pytest.fixture
-async def database(database_url: str, tmp_path: Path) -> AsyncIterator[Database]:
-    opened = sql.open(database_url, tmp_path)
-    await opened.migrate()
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
 def book(database: Database, clock: HandClock) -> GroupBook:
     return GroupBook(database, clock)
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
 
 
 @pytest.fixture

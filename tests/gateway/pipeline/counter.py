@@ -28,6 +28,15 @@ T = TypeVar("T")
 RICH, MODEST = NanoUsd(10**18), NanoUsd(200 * 10**9)
 REFUSALS = {400, 401, 403, 404, 405, 413, 429}
 SILENCE_S = 30.0
+NEWER = """
+[[channels]]
+id = "newer"
+provider = "openai_responses"
+key = "key"
+priority = 1
+models = { "gpt-5.2-codex" = "gpt-5.2-codex" }
+"""
+"""One model is asked for on OpenAI's newer wire first."""
 
 
 @dataclass
@@ -111,6 +120,7 @@ class Counter:
         self.seen: dict[CallId, Receipt] = {}
         environ = {"TOLLWAY_DATA_DIR": str(folder)}
         environ |= dict.fromkeys(("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY"), "key")
+        (folder / "tollway.toml").write_text(NEWER)
         known = [Vendor(p.name, p.key_env, p.base_env, p.base_url, p.needs_key) for p in known_providers().values()]
         self.hub = Hub(load(environ, {}, known, folder))
         self.run(self._open())

@@ -5,6 +5,8 @@ from typing import Any
 
 from tests.gateway.pipeline.counter import Told
 
+RESPONDED = ("response.completed", "response.incomplete")
+
 
 def frames_of(data: bytes) -> list[bytes]:
     """The data of each SSE frame; half a frame at the end counts as one."""
@@ -31,6 +33,8 @@ def ended_by_vendor(origin: str, data: bytes) -> bool:
     told = [value for value in map(read, frames) if isinstance(value, dict)]
     if "anthropic" in origin:
         return any(value.get("type") == "message_stop" for value in told)
+    if any(value.get("type") in RESPONDED for value in told):
+        return True
     word = "candidates" if "google" in origin else "choices"
     reasons: dict[int, Any] = {}
     for one in [one for value in told for one in value.get(word) or []]:
@@ -48,7 +52,7 @@ def whole_for_caller(dialect: str, told: Told) -> bool:
     if dialect == "openai":
         return b"[DONE]" in frames
     if dialect == "responses":
-        return any(value.get("type") in ("response.completed", "response.incomplete") for value in values)
+        return any(value.get("type") in RESPONDED for value in values)
     if dialect == "anthropic":
         return any(value.get("type") == "message_stop" for value in values)
     if dialect == "hub":

@@ -54,6 +54,10 @@ BODIES = (
     b'{"candidates":[null]}',
     b"data: [DONE]\n\n",
     b'{"usage":{"prompt_tokens":-5,"completion_tokens":-1}}',
+    b'{"object":"response","status":"completed","output":[]}',
+    b'{"object":"response","status":"failed","error":{"code":"server_error","message":"no"}}',
+    b'{"object":"response","status":"in_progress","output":[]}',
+    b'{"object":"response","status":"completed","output":[{}],"usage":{"input_tokens":-5}}',
 )
 FRAMES = (
     b"data: [DONE]\n\n",
@@ -82,6 +86,16 @@ FRAMES = (
     b'data: {"usage":{"prompt_tokens":99999999999999999999,"completion_tokens":1e30}}\n\n',
     b'data: {"candidates":[{"content":{"parts":[{"functionCall":{}}]}}]}\n\n',
     b'data: {"candidates":[{"content":{"parts":[{}]}}],"usageMetadata":{"promptTokenCount":-3}}\n\n',
+    b'event: response.completed\ndata: {"type":"response.completed","response":{"status":"completed"}}\n\n',
+    b'data: {"type":"response.completed","response":{"output":[{"type":"function_call","name":"x"}]}}\n\n',
+    b'data: {"type":"response.failed","response":{"error":null}}\n\n',
+    b'data: {"type":"error","code":"rate_limit_exceeded","message":"slow"}\n\n',
+    b'data: {"type":"response.output_text.delta","delta":"x"}\n\n',
+    b'data: {"type":"response.output_text.delta","delta":{"a":1},"output_index":-1}\n\n',
+    b'data: {"type":"response.function_call_arguments.delta","item_id":"nobody","delta":"{}"}\n\n',
+    b'data: {"type":"response.output_item.added","output_index":0,"item":{}}\n\n',
+    b'data: {"type":"response.output_item.done","output_index":0,"item":{"type":"message","content":[{"text":1}]}}\n\n',
+    b'data: {"type":"response.output_item.done","item":{"type":"reasoning","encrypted_content":"x","summary":[1]}}\n\n',
 )
 RETRIES = (
     b"",

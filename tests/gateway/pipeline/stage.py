@@ -230,7 +230,7 @@ async def open_stage(
     await hub.start()
     gateway = hub.front.gateway
     inside = {"echo": gateway.dispatcher._inside["echo"]}  # the hub's own echo
-    dispatcher = Dispatcher(hub.router.health, outside, inside, gateway.now_s)
+    dispatcher = Dispatcher(hub.router.health, outside, inside, gateway.now_s, limits=hub.lane_limits)
     hub.front.gateway = dataclasses.replace(gateway, dispatcher=dispatcher)
     users = Users(hub.database, hub.clock, ApiKeys(hub.database, hub.clock, KeyRules(90)))
     user, key = await users.create("ann@test.example")

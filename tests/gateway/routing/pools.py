@@ -1,10 +1,10 @@
 """Synthetic pools of channels, and a world in which each of them behaves as a story says."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from importlib import import_module
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -21,6 +21,7 @@ from tollway.gateway.routing.plan import Candidate
 from tollway.gateway.routing.question import Question
 from tollway.gateway.routing.router import Router
 
+T = TypeVar("T")
 DIALECT = import_module("tollway.gateway.dialects.openai_chat").dialect
 PRICE = Price(version="1", input=Decimal(1), output=Decimal(2), cache_read=Decimal("0.1"))
 
@@ -88,6 +89,9 @@ class Sight:
     def lot(self, one: Candidate) -> float:
         return self._of("lot", one, 0.9 - sum(one.lane.encode()) % 80 / 100)
 
+    def once(self, what: str, candidates: Sequence[Candidate], make: Callable[[Sequence[Candidate]], T]) -> T:
+        return make(candidates)
+
     def shares(self, candidates: Sequence[Candidate]) -> Sequence[float]:
         sums: list[float] = []
         for one in candidates:
@@ -107,6 +111,10 @@ class Sight:
     def due(self, candidates: Sequence[Candidate]) -> Candidate | None:
         return next((one for one in candidates if one.channel.id == self._due), None)
 
+    @property
+    def is_limited(self) -> bool:
+        return "headroom" in self._said
+
     def headroom(self, one: Candidate) -> float:
         return self._of("headroom", one, 1.0)
 
@@ -115,9 +123,6 @@ class Sight:
 
     def price(self, one: Candidate) -> float:
         return self._of("price", one, 100.0)
-
-    def alike(self, candidates: Sequence[Candidate]) -> Sequence[Sequence[Candidate]]:
-        return [[one] for one in candidates]
 
     def warm(self, one: Candidate) -> float:
         return self._of("warm", one, 0.0)

@@ -1,7 +1,9 @@
 """Pools and the order each strategy gives them: a table a strategy."""
 
+from typing import Any
+
 import pytest
-from tests.gateway.routing.pools import Sight, channel, names, pool
+from tests.gateway.routing.pools import Sight, channel, model, names, pool
 
 from tollway.gateway.routing.chain import chain_of
 from tollway.gateway.routing.plan import Candidate
@@ -10,7 +12,7 @@ from tollway.gateway.routing.strategy import arranged
 ABC = ("a", "b", "c")
 
 
-def three(**fields: tuple[int, int, int]) -> list[Candidate]:
+def three(**fields: tuple[Any, Any, Any]) -> list[Candidate]:
     """Channels a, b and c; each field's three values in that order."""
     return pool(
         *(channel(name, **{field: value[at] for field, value in fields.items()}) for at, name in enumerate(ABC))
@@ -94,17 +96,25 @@ def test_least_latency_counts_a_full_channel_as_slow() -> None:
 
 
 @pytest.mark.parametrize(
-    ("price", "score", "wanted"),
+    ("factors", "price", "score", "wanted"),
     [
-        ({"a": 30, "b": 20, "c": 10}, {}, "cba"),
-        ({"a": 30, "b": 20, "c": 10}, {"c": 0.3}, "bac"),
-        ({"a": 20, "b": 20, "c": 10}, {}, "cab"),
+        ((3, 2, 1), {"a": 30, "b": 20, "c": 10}, {}, "cba"),
+        ((3, 2, 1), {"a": 30, "b": 20, "c": 10}, {"c": 0.3}, "bac"),
+        ((2, 2, 1), {"a": 20, "b": 20, "c": 10}, {}, "cab"),
+        ((1, 1, 1), {"a": 10, "b": 10, "c": 10}, {"a": 0.3}, "bca"),
     ],
 )
 def test_cheapest_goes_by_the_price_of_this_request_among_the_healthy(
-    price: dict[str, float], score: dict[str, float], wanted: str
+    factors: tuple[int, int, int], price: dict[str, float], score: dict[str, float], wanted: str
 ) -> None:
-    assert order("cheapest", three(), Sight(0.0, price=price, score=score)) == wanted
+    candidates = three(price_factor=factors)
+    assert order("cheapest", candidates, Sight(0.0, price=price, score=score)) == wanted
+
+
+def test_a_warm_cache_makes_the_dearer_channel_the_cheaper_one_for_this_request() -> None:
+    candidates = three(price_factor=(3, 2, 1))
+    seen = Sight(0.0, price={"a": 5, "b": 20, "c": 10}, warm={"a": 0.9})
+    assert order("cheapest", candidates, seen) == "acb"
 
 
 @pytest.mark.parametrize(
@@ -135,14 +145,16 @@ def test_prefix_affinity_stays_where_the_cache_is_warm_and_leaves_the_slow_full_
 
 
 def test_by_complexity_goes_by_how_well_the_model_suits() -> None:
-    assert order("by_complexity", three(), Sight(0.0, misfit={"a": 14, "b": 0, "c": 3})) == "bca"
+    candidates = [pool(channel(name), of=model(name))[0] for name in ABC]
+    assert order("by_complexity", candidates, Sight(0.0, misfit={"a": 14, "b": 0, "c": 3})) == "bca"
 
 
 def test_strategies_compose_each_deciding_what_those_before_it_left_open() -> None:
     price = {"a": 30.0, "b": 20.0, "c": 10.0}
-    assert order("prefix_affinity,cheapest", three(), Sight(warm={"a": 0.5}, price=price)) == "acb"
-    assert order("cheapest", three(), Sight(warm={"a": 0.5}, price=price)) == "cba"
-    assert order("priority, cheapest", three(priority=(1, 0, 0)), Sight(price=price)) == "acb"
+    candidates = three(price_factor=(3, 2, 1), priority=(1, 0, 0))
+    assert order("prefix_affinity,cheapest", candidates, Sight(warm={"b": 0.5}, price=price)) == "bca"
+    assert order("cheapest", candidates, Sight(warm={"b": 0.5}, price=price)) == "cba"
+    assert order("priority, cheapest", candidates, Sight(price=price)) == "acb"
     assert order("cheapest,round_robin", three(), Sight(turn=2)) == "cab"
 
 

@@ -1,6 +1,6 @@
 """Assembles the control plane: every room's routes as one ASGI app behind one gate."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from fastapi import Depends, FastAPI, Request, Response
@@ -10,9 +10,8 @@ from starlette.exceptions import HTTPException
 import tollway
 from tollway.core.caller import Caller
 from tollway.core.errors import BadRequest, Internal, MethodNotAllowed, NotFound, TollwayError, Unauthenticated
-from tollway.core.ids import ChannelId
-from tollway.core.model import Channel
-from tollway.gateway.admin import envelope, groups, lists, organisations, prices, routes, usage
+from tollway.gateway.admin import channels, envelope, groups, lists, organisations, prices, routes, usage
+from tollway.gateway.admin.channel_desk import ChannelDesk
 from tollway.gateway.admin.platform import Platform
 from tollway.gateway.admin.usage_me import UsageMe
 from tollway.gateway.admin.users import Users
@@ -50,9 +49,7 @@ class Rooms:
     """What is on sale now."""
     listed: Catalog
     """What the files sell, without any price card."""
-    channels: Callable[[], Sequence[Channel]]
-    rests_until: Callable[[ChannelId], float]
-    """Monotonic second until which a channel cools down; 0 when it does not."""
+    channels: ChannelDesk
     writers: Mapping[str, envelope.WriteError]
     """The dialects' error writers by family."""
 
@@ -88,7 +85,7 @@ def control_app(rooms: Rooms) -> FastAPI:
         prices.routes(shelf, updates),
         groups.routes(GroupBook(database, clock)),
         routes.admin(rooms.users, rooms.subscriptions, ledger, spent),
-        routes.channels(rooms.channels, rooms.rests_until, rooms.clock),
+        channels.routes(rooms.channels),
     ):
         app.include_router(router, responses=envelope.REFUSALS)
     app.include_router(lists.routes(rooms.catalog, rooms.limiter), responses=envelope.REFUSALS_OF_VENDORS)

@@ -1,6 +1,5 @@
-"""`/me` for everybody; users, grants and channels for administrators."""
+"""`/me` for everybody; users and grants for administrators."""
 
-from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -9,9 +8,6 @@ from pydantic import BaseModel, Field
 
 from tollway.core.caller import Caller
 from tollway.core.errors import BadRequest
-from tollway.core.ids import ChannelId
-from tollway.core.model import Channel
-from tollway.gateway.admin.channels import show_channels
 from tollway.gateway.admin.show import show_balance, show_user
 from tollway.gateway.admin.users import UserChange, Users
 from tollway.gateway.auth.api_keys import ApiKeys
@@ -143,18 +139,5 @@ def admin(users: Users, subscriptions: Subscriptions, ledger: Ledger, spent: Spe
         author = body.author or caller.user
         done = await ledger.grant(found.id, amount, body.kind, author, body.reason, body.reference)
         return {"user_id": found.id, "granted": done, "balance": show_balance(await ledger.balance(found.id))}
-
-    return router
-
-
-def channels(
-    listed: Callable[[], Sequence[Channel]], rests_until: Callable[[ChannelId], float], clock: Clock
-) -> APIRouter:
-    """How the channels are."""
-    router = APIRouter(prefix="/admin", tags=["Administration"], dependencies=[Depends(only_admins)])
-
-    @router.get("/channels")
-    async def show() -> Shown:
-        return {"channels": show_channels(listed(), rests_until, clock.monotonic_s())}
 
     return router

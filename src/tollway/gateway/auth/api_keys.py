@@ -24,6 +24,9 @@ MOST_PER_MINUTE = 60_000
 MOST_PARALLEL = 100_000
 MOST_MODELS = 200
 MOST_DAYS = 36_500
+MOST_ROUTE = 200
+PIN = "channel:"
+"""Begins the route of an administering key whose calls all take one channel."""
 
 
 class KeyLimit(RateLimited):
@@ -41,6 +44,8 @@ class KeyRules(msgspec.Struct, frozen=True):
     """Active keys one user may have; None: any number."""
     limits: KeyLimits = KeyLimits()
     """What a new key that only calls is limited to where its maker says nothing."""
+    strategies: frozenset[str] = frozenset()
+    """By which calls can be routed."""
 
 
 USUAL = KeyRules()
@@ -95,6 +100,7 @@ class ApiKeys:
 
         Raises NotFound without such a user, KeyLimit, BadRequest naming a bad field.
         """
+        self._check_route(limits.route, scope)
         new = self.mint(user, name, check_limits(limits), scope=scope, lifetime_days=lifetime_days)
         if wanted.budgets:
             new = NewKey(msgspec.structs.replace(new.record, budgets=check_budgets(wanted.budgets)), new.api_key)
@@ -133,11 +139,17 @@ class ApiKeys:
     def _usual(self, limits: KeyLimits) -> KeyLimits:
         """The limits, with the rules' own where none is stated."""
         usual = self._rules.limits
-        return KeyLimits(
-            usual.requests_per_minute if limits.requests_per_minute is None else limits.requests_per_minute,
-            usual.parallel_calls if limits.parallel_calls is None else limits.parallel_calls,
-            usual.models if limits.models is None else limits.models,
-        )
+        stated = {name: value for name, value in msgspec.structs.asdict(limits).items() if value is not None}
+        return msgspec.structs.replace(usual, **stated)
+
+    def _check_route(self, route: str | None, scope: Scope) -> None:
+        """Raises BadRequest when no call could be routed so."""
+        if route is None or (scope is Scope.ADMIN and route.startswith(PIN) and len(route) <= MOST_ROUTE):
+            return
+        for name in route[:MOST_ROUTE].split(","):
+            if name.strip() not in self._rules.strategies:
+                known = ", ".join(sorted(self._rules.strategies))
+                raise BadRequest(f"route: {name[:50]!r} is no strategy; known are {known}", field="route")
 
     @staticmethod
     def keep(tx: Transaction, new: NewKey, group: str | None = None) -> NewKey:
@@ -172,6 +184,7 @@ class ApiKeys:
                 raise NotFound(f"no API key {key[:100]!r}")
             store.lock_user(tx, old.user)
             new = _changed(tx, store.get_key(tx, key) or old, wanted)
+            self._check_route(new.limits.route, new.scope)
             store.change_key(tx, new)
             tx.announce()
             return new

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, StrictInt, WithJsonSchema
 
@@ -13,6 +14,7 @@ from tollway.gateway.auth.api_keys import (
     MOST_MODELS,
     MOST_PARALLEL,
     MOST_PER_MINUTE,
+    MOST_ROUTE,
     NO_LIMITS,
     ApiKeys,
     KeyChange,
@@ -61,6 +63,10 @@ _Group = Annotated[str | None, Field(max_length=64)]
 """Empty: the owner's own; `auto`: the automatic groups in turn."""
 
 
+_Route = Annotated[str | None, Field(max_length=MOST_ROUTE)]
+"""Strategies with commas between, by which the key's calls are routed."""
+
+
 class NewKeyBody(BaseModel):
     """What the maker of a key may say about it."""
 
@@ -71,6 +77,7 @@ class NewKeyBody(BaseModel):
     expires_in_days: _Days = None
     budget: BudgetJson = None
     group: _Group = None
+    route: _Route = None
 
 
 class KeyChangeBody(BaseModel):
@@ -82,6 +89,7 @@ class KeyChangeBody(BaseModel):
     models: _Models = None
     budget: BudgetJson = None
     group: _Group = None
+    route: _Route = None
 
 
 def routes(keys: ApiKeys, clock: Clock, spent: Spent) -> APIRouter:
@@ -98,7 +106,7 @@ def routes(keys: ApiKeys, clock: Clock, spent: Spent) -> APIRouter:
         _unbound(caller, "make keys: the new one might have none")
         asked = body or NewKeyBody()
         models = None if asked.models is None else tuple(asked.models)
-        limits = KeyLimits(asked.requests_per_minute, asked.parallel_calls, models)
+        limits = KeyLimits(asked.requests_per_minute, asked.parallel_calls, models, asked.route)
         wish = KeyChange(budgets=read_budgets(asked.budget), group=asked.group)
         new = await keys.create(caller.user, asked.name, limits, wanted=wish, lifetime_days=asked.expires_in_days)
         told = show_key(new.record, clock.now_s())
@@ -136,7 +144,8 @@ def routes(keys: ApiKeys, clock: Clock, spent: Spent) -> APIRouter:
 
 def _unbound(caller: Caller, deed: str) -> None:
     """Raise Forbidden when the caller's key has limits or budgets, unless it administers."""
-    bound = caller.limits != NO_LIMITS or any(level.id == caller.key for level in caller.payer.levels)
+    limited = msgspec.structs.replace(caller.limits, route=None) != NO_LIMITS
+    bound = limited or any(level.id == caller.key for level in caller.payer.levels)
     if bound and caller.scope is not Scope.ADMIN:
         raise Forbidden(f"a key with limits cannot {deed}")
 

@@ -91,7 +91,9 @@ class Offload:
         local = [one for one in every if one.provider.engine is not None and one.model.id == plan.model.id]
         facts = self._with(plan.facts, spare[0].model) if spare else plan.facts
         if not local:
-            return Plan(plan.model, [*every, *spare], facts, plan.answered, NO_ENGINE) if spare else plan
+            if not spare:
+                return plan
+            return Plan(plan.model, [*every, *spare], facts, plan.answered, NO_ENGINE, plan.shape)
         prompt = beginnings_of(body, plan.model.id)
         warm = self._prefixes.warm(prompt, [one.lane for one in local], now_s) if concern.replicas else {}
         tokens = prompt.size / BYTES_PER_TOKEN
@@ -110,7 +112,7 @@ class Offload:
             every, why = _relieved(local, remote, verdicts)
         if concern.replicas and every[0].provider.engine is not None:
             self._prefixes.read(prompt, every[0].lane, now_s)
-        return Plan(plan.model, every, facts, plan.answered, why)
+        return Plan(plan.model, every, facts, plan.answered, why, plan.shape)
 
     def _with(self, own: Facts, other: Model) -> Facts:
         """The worst case of a plan with another model in it, worked out once."""

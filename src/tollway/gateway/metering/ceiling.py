@@ -82,6 +82,8 @@ def _fixed(rates: Rates, worst: Worst) -> int:
 
 
 def _affordable(rates: Rates, worst: Worst, balance_nano_usd: int) -> int:
+    if not rates.charge_numerator:  # a group that pays nothing
+        return worst.max_output
     left = balance_nano_usd * rates.charge_denominator // rates.charge_numerator - _fixed(rates, worst)
     if left < 0:
         return 0

@@ -1,12 +1,12 @@
 """The auto router: a request that names no model gets the one that suits its question (hub.md 5.3)."""
 
-from tollway.core.errors import BadRequest, Forbidden, ModelNotFound
+from tollway.core.errors import Forbidden, ModelNotFound
 from tollway.core.model import Model
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.ledger.hold import Ledger
 from tollway.gateway.limits.rate import RateLimiter
 from tollway.gateway.pipeline.call import Call
-from tollway.gateway.routing.complexity import CHARACTERS_PER_TOKEN, Kind, Level, Wish, wish_of
+from tollway.gateway.routing.complexity import Kind, Level, Wish, wish_of
 from tollway.gateway.routing.router import Router
 
 LEAST_OUTPUT = 256
@@ -18,7 +18,7 @@ def suited(call: Call, catalog: Catalog, router: Router, limits: RateLimiter, le
 
     Raises Forbidden when a picture is wanted on a plan that has none, ModelNotFound when there is no such model.
     """
-    wish, caller = _wish(call), call.caller
+    wish, caller = wish_of(call), call.caller
     on_plan = [model for model in catalog.models if limits.may(caller, model.id)]
     if wish.kind is Kind.IMAGE and caller.plan.models != "all":
         plan = caller.plan.name
@@ -32,13 +32,6 @@ def suited(call: Call, catalog: Catalog, router: Router, limits: RateLimiter, le
     if found is None:
         raise ModelNotFound("the request names no model, and none that suits it is on sale here", field="model")
     return found
-
-
-def _wish(call: Call) -> Wish:
-    try:
-        return wish_of(call.request(), call.size)
-    except BadRequest:  # it may pass through all the same, to a provider who understands what we do not
-        return Wish(Kind.GENERAL, Level.SIMPLE, call.size // CHARACTERS_PER_TOKEN)
 
 
 def _can(model: Model, wish: Wish) -> bool:

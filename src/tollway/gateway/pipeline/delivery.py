@@ -20,10 +20,11 @@ from tollway.gateway.pipeline.prepare import Prepared
 from tollway.gateway.pipeline.said import NOTHING_SAID
 from tollway.gateway.pipeline.seals import Seals
 from tollway.gateway.pipeline.settle import Settlement
-from tollway.gateway.pipeline.weigh import Weighed, input_estimate
+from tollway.gateway.pipeline.weigh import BYTES_PER_TOKEN, Weighed, input_estimate
 from tollway.gateway.pipeline.whole import WholeReply
 from tollway.gateway.routing.complexity import AUTO
 from tollway.gateway.routing.plan import Candidate, Plan
+from tollway.gateway.shaping.shape import Shape
 from tollway.kit.http1.wire import Sink
 
 NOTE_MAX = 500
@@ -67,8 +68,8 @@ class Delivery:
     """Created when the hold is taken. A whole answer is given here; a stream by a `Telling`, one for each attempt."""
 
     __slots__ = (
-        "_plan", "_seals", "call", "committed", "faults", "heart", "ledger", "now_s", "settlement", "sink", "slot",
-        "stream", "weighed",
+        "_plan", "_seals", "_usual", "call", "committed", "faults", "heart", "ledger", "now_s", "settlement", "sink",
+        "slot", "stream", "weighed",
     )  # fmt: skip
 
     def __init__(self, call: Call, plan: Plan, weighed: Weighed, slot: Slot, sink: Sink, rooms: "Rooms") -> None:
@@ -81,7 +82,7 @@ class Delivery:
         """The caller has the head: no other channel from here on."""
         self.stream: Stream | None = None
         """What is being told, from the attempt that may become the answer."""
-        self._plan, self._seals = plan, rooms.seals
+        self._plan, self._seals, self._usual = plan, rooms.seals, rooms.usual
 
     # -- attempts ----------------------------------------------------------------------------------------------
 
@@ -104,6 +105,24 @@ class Delivery:
                 "" if self.settlement.attempts else self._plan.why,
             )
         )
+
+    @property
+    def shape(self) -> Shape | None:
+        """What is changed in the call whichever candidate it goes to."""
+        return self._plan.shape
+
+    def expected(self) -> int:
+        """Tokens the call will use, by what its hold stands for and what answers usually are."""
+        call, weighed = self.call, self.weighed
+        said = self._usual.tokens(self._plan.model.id, call.caller.key, weighed.first)
+        return min(weighed.input_tokens, call.size // BYTES_PER_TOKEN + 1) + said
+
+    def used(self) -> int | None:
+        """Tokens it has used: nothing where no answer began; None where nobody knows yet."""
+        if self.settlement.reason is None:
+            return None if self.committed else 0
+        usage = self.settlement.usage
+        return 0 if usage is None else usage.input_total + usage.output_total
 
     def voice(self, candidate: Candidate, prepared: Prepared) -> Voice:
         """How the caller wants to be answered."""

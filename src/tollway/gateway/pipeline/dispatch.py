@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from tollway.core.errors import Fault, Remedy
 from tollway.core.ids import CallId, ChannelId
 from tollway.core.stream import Completed
+from tollway.gateway.limits.lanes import LaneLimits, Place
 from tollway.gateway.pipeline.delivery import Delivery
 from tollway.gateway.pipeline.lending import Lender
 from tollway.gateway.pipeline.prepare import CannotSay, Prepared, prepare
 from tollway.gateway.pipeline.reply import StreamReply
 from tollway.gateway.pipeline.telling import Telling
 from tollway.gateway.pipeline.turns import MayTry, attempts, no_answer
-from tollway.gateway.pipeline.whole import read_whole
+from tollway.gateway.pipeline.whole import read_whole, whole_body
 from tollway.gateway.routing.health import Health
 from tollway.gateway.routing.plan import Candidate, Plan
 from tollway.gateway.routing.retry import fault_of, silence
@@ -35,17 +36,22 @@ class Dispatcher:
         inside: Mapping[str, Upstream],
         now_s: Callable[[], float],
         lenders: Mapping[ChannelId, Lender] = NO_LENDERS,
+        limits: LaneLimits | None = None,
     ) -> None:
-        """`inside`: the providers that answer within the process, by name; `lenders`: channels that are accounts."""
+        """`inside`: the providers that answer within the process, by name; `lenders`: channels that are accounts;
+        `limits`: what channels may take on."""
         self._health, self._outside, self._inside, self._now_s = health, outside, inside, now_s
-        self._lenders = lenders
+        self._lenders, self._limits = lenders, limits or LaneLimits()
 
     async def first_to_answer(self, plan: Plan, delivery: Delivery, output_limit: int | None) -> None:
         """Deliver the first answer. Raises Fault when nothing would help, NoChannelAnswered when nothing helped."""
         faults: list[Fault] = []
         health, call = self._health, delivery.call
         for candidate in attempts(plan, faults, None if health.all_well else self._trial(call.id)):
+            place = None
             try:
+                if candidate.limited:
+                    place = self._place(candidate, delivery)
                 lender = self._lenders.get(candidate.channel.id) if self._lenders else None
                 if lender is None:
                     await self._attempt(candidate, delivery, output_limit)
@@ -63,9 +69,21 @@ class Dispatcher:
                     raise
                 faults.append(fault)
             finally:
+                if place is not None:
+                    place.release(delivery.used())
                 if not health.all_well:
                     health.release(candidate, call.id)
         raise no_answer(faults)
+
+    def _place(self, candidate: Candidate, delivery: Delivery) -> Place:
+        """Room for one attempt within the limits of channel and key. Raises Fault when there is none now."""
+        place = self._limits.take(candidate, delivery.expected(), self._now_s())
+        if isinstance(place, Place):
+            return place
+        message = f"{candidate.channel.id}: has as much to do as it may"
+        full = Fault(message, status=429, remedy=Remedy.NEXT_CHANNEL, code="channel_full", retry_after_s=place)
+        full.blameless = True
+        raise full
 
     def _trial(self, call: CallId) -> MayTry:
         """While some circuit is not closed: only one call at a time may find out whether it is well again."""
@@ -76,7 +94,7 @@ class Dispatcher:
         provider, status = candidate.provider, 0
         upstream = self._inside[provider.name] if provider.inside else self._outside
         try:
-            prepared, outbound = prepare(delivery.call, candidate, output_limit, delivery.faults)
+            prepared, outbound = prepare(delivery.call, candidate, output_limit, delivery.faults, delivery.shape)
             delivery.settlement.overridden = prepared.overridden
             inbound = await upstream.send(outbound)
             del outbound
@@ -88,7 +106,7 @@ class Dispatcher:
                     await _must_stream(candidate, prepared, inbound)
                     await self._stream(candidate, prepared, inbound, delivery, started_s)
                 else:
-                    reply = read_whole(candidate, prepared, await inbound.read())
+                    reply = read_whole(candidate, prepared, await whole_body(candidate, inbound))
                     now_s = self._now_s()
                     self._health.answered(candidate, now_s, now_s - started_s)
                     await delivery.whole(reply, prepared, started_s)

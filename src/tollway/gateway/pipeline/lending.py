@@ -34,7 +34,7 @@ class Lender:
     """A pool of accounts behind a channel, and the paid key that answers when none is left."""
 
     def __init__(
-        self, pool: Pool, subscription: Subscription, query: str, paid: tuple[Channel, Provider] | None
+        self, pool: Pool, subscription: Subscription, query: str, paid: tuple[Provider, Channel] | None
     ) -> None:
         """`query` is appended to the address of whatever an account asks, not to that of the paid key."""
         self.pool, self._subscription, self._paid = pool, subscription, paid
@@ -106,7 +106,7 @@ class Lender:
             account=loan.account,
         )
 
-    def _paid_candidate(self, candidate: Candidate, channel: Channel, provider: Provider) -> Candidate:
+    def _paid_candidate(self, candidate: Candidate, provider: Provider, channel: Channel) -> Candidate:
         """The same model, asked with the paid key."""
         key = (candidate.model.id, candidate.upstream_model)
         known = self._paid_candidates.get(key)
@@ -133,9 +133,18 @@ def lenders(
             provider = providers[subscription.paid]
             url = (row.fallback_base_url or subscription.paid_url or channel.base_url).rstrip("/")
             headers = channel.headers if url == channel.base_url else ()
-            replace = msgspec.structs.replace
-            keys = (one.fallback_key,)
-            paid = replace(channel, provider=provider.name, base_url=url, keys=keys, headers=headers), provider
+            patience_s = max(channel.first_byte_timeout_s, subscription.paid_patience_s)
+            paid = (
+                provider,
+                msgspec.structs.replace(
+                    channel,
+                    provider=provider.name,
+                    base_url=url,
+                    keys=(one.fallback_key,),
+                    headers=headers,
+                    first_byte_timeout_s=patience_s,
+                ),
+            )
         pool = open_pool(one, subscription, upstream, now_s)
         made[channel.id] = Lender(pool, subscription, row.query, paid)
     return made

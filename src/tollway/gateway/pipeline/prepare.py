@@ -14,6 +14,7 @@ from tollway.gateway.routing.plan import Candidate
 from tollway.gateway.shaping.bounds import bounded
 from tollway.gateway.shaping.headers import Lines
 from tollway.gateway.shaping.moment import Moment
+from tollway.gateway.shaping.shape import Shape
 from tollway.gateway.shaping.strip import stripped
 from tollway.kit.http1.wire import Outbound
 
@@ -35,13 +36,17 @@ _AS_IT_CAME = Prepared(True, _NOTHING_WRITTEN, ())
 
 
 def prepare(
-    call: Call, candidate: Candidate, output_limit: int | None, before: Sequence[Fault] = ()
+    call: Call,
+    candidate: Candidate,
+    output_limit: int | None,
+    before: Sequence[Fault] = (),
+    template: Shape | None = None,
 ) -> tuple[Prepared, Outbound]:
     """Say the call in the candidate's dialect and accent, in the shape its channel gives it.
 
     `output_limit` lowers the caller's own limit to what his credits cover; `before`: why those tried before were not
-    the answer. Raises Fault with Remedy.NEXT_CHANNEL when this candidate's dialect cannot say it: another one may; and
-    Returned when a rule of the channel refuses the call.
+    the answer; `template`: changes that do not depend on the channel. Raises Fault with Remedy.NEXT_CHANNEL when this
+    candidate's dialect cannot say it: another one may; and Returned when a rule of the channel refuses the call.
     """
     provider, target = candidate.provider, candidate.target
     passthrough = provider.dialect is call.dialect
@@ -67,9 +72,13 @@ def prepare(
         if removed or more:
             removed += more
             dropped += removed if passthrough else _words(call).removed(removed, provider.dialect)
-        if candidate.shape is not None:
-            most = _most(call, target)
-            body, headers, overridden = _shaped(call, candidate, body, headers, (most, before))
+        if candidate.shape is not None or template is not None:
+            moment = _moment(call, candidate, before)
+            for shape in (candidate.shape, template):
+                if shape is not None:
+                    said, headers, changed = shape.apply(body, headers, moment)
+                    body = bounded(said, body, _most(call, target)) if changed else said
+                    overridden += changed
     outbound = _outbound(call, candidate, body, headers)
     if passthrough and not dropped and not overridden:
         return _AS_IT_CAME, outbound
@@ -78,13 +87,8 @@ def prepare(
     return Prepared(passthrough, kept, named, overridden), outbound
 
 
-def _shaped(
-    call: Call, candidate: Candidate, body: Body, headers: Lines, bounds: tuple[int, Sequence[Fault]]
-) -> tuple[Body, Lines, tuple[str, ...]]:
-    """What the channel makes of a body and its headers; an override never raises the output limit."""
-    most, before = bounds
-    assert candidate.shape is not None
-    moment = Moment(
+def _moment(call: Call, candidate: Candidate, before: Sequence[Fault]) -> Moment:
+    return Moment(
         asked_model=call.envelope.model or candidate.model.id,
         upstream_model=candidate.upstream_model,
         path=call.path,
@@ -92,8 +96,6 @@ def _shaped(
         attempt=len(before),
         last=before[-1] if before else None,
     )
-    said, headers, overridden = candidate.shape.apply(body, headers, moment)
-    return bounded(said, body, most) if overridden else said, headers, overridden
 
 
 def _most(call: Call, target: Target) -> int:

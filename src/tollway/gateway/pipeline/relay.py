@@ -22,6 +22,7 @@ from tollway.gateway.pipeline.relief import relieved
 from tollway.gateway.pipeline.seals import Seals
 from tollway.gateway.pipeline.weigh import weigh
 from tollway.gateway.routing.complexity import AUTO
+from tollway.gateway.routing.groups import GroupRoutes, way_for
 from tollway.gateway.routing.plan import Plan, plan_of
 from tollway.gateway.routing.router import Router
 from tollway.kit.http1.wire import Sink
@@ -38,6 +39,8 @@ class Gateway:
     catalog: Catalog
     limits: RateLimiter
     router: Router
+    """All channels, whatever groups they serve."""
+    groups: GroupRoutes
     ledger: Ledger
     dispatcher: Dispatcher
     seals: Seals
@@ -52,10 +55,12 @@ class Gateway:
 
 async def relay(call: Call, gw: Gateway, sink: Sink) -> None:
     """Answer one call. Raises TollwayError when it was refused or failed before its first word."""
-    model = asked_model(call, gw)
+    ways = gw.groups.of(call.caller)
+    model = asked_model(call, gw, ways[0].router)
     slot = gw.limits.admit(call.caller, model.id, call.started_s)
     try:
-        plan = allowed(planned(model, call, gw), call, gw)
+        way = ways[0] if len(ways) == 1 else way_for(model, ways)
+        plan = allowed(planned(way.sold(model), call, gw, way.router), call, gw, way.router)
         weighed = await weigh(call, plan, gw.ledger, gw.usual)
         with weighed.hold:
             delivery = Delivery(call, plan, weighed, slot, sink, gw)
@@ -74,21 +79,21 @@ async def relay(call: Call, gw: Gateway, sink: Sink) -> None:
         slot.release()
 
 
-def planned(model: Model, call: Call, gw: Gateway) -> Plan:
+def planned(model: Model, call: Call, gw: Gateway, router: Router) -> Plan:
     """The router's plan; where a local engine serves the model, with it before others or after them."""
     if gw.offload is None:
-        return gw.router.plan(model, call.id, call.started_s, call)
-    return relieved(model, call, gw.router, gw.offload, gw.limits)
+        return router.plan(model, call.id, call.started_s, call)
+    return relieved(model, call, router, gw.offload, gw.limits)
 
 
-def asked_model(call: Call, gw: Gateway) -> Model:
+def asked_model(call: Call, gw: Gateway, router: Router) -> Model:
     """The model as sold; where none is named, the one that suits the question.
 
     Raises ModelNotFound; a model without a price is not on sale.
     """
     name = call.envelope.model or gw.default_model or AUTO
     if name == AUTO:
-        return suited(call, gw.catalog, gw.router, gw.limits, gw.ledger)
+        return suited(call, gw.catalog, router, gw.limits, gw.ledger)
     model = gw.catalog.find(name) if name.isascii() and name.isprintable() else None
     if model is None or not model.enabled:
         what = f"the model {name[:100]!r} is not on sale here"
@@ -96,7 +101,7 @@ def asked_model(call: Call, gw: Gateway) -> Model:
     return model
 
 
-def allowed(plan: Plan, call: Call, gw: Gateway) -> Plan:
+def allowed(plan: Plan, call: Call, gw: Gateway, router: Router) -> Plan:
     """The plan without fallback models that this key or plan may not use or that could not do the work.
 
     Raises Unsupported when the asked model itself cannot use tools and tools are asked for, RateLimited when only
@@ -116,8 +121,8 @@ def allowed(plan: Plan, call: Call, gw: Gateway) -> Plan:
         if one.model.id == plan.model.id or (gw.limits.may(caller, one.model.id) and _able(one.model, tools, media))
     )
     if not ready:
-        return gw.router.last_resort(plan.model, call.started_s)
-    return msgspec.structs.replace(plan_of(plan.model, ready), answered=plan.answered, why=plan.why)
+        return router.last_resort(plan.model, call.started_s)
+    return msgspec.structs.replace(plan_of(plan.model, ready), answered=plan.answered, shape=plan.shape, why=plan.why)
 
 
 def _asks_for_tools(call: Call) -> bool:

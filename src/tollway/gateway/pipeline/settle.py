@@ -2,6 +2,7 @@
 
 import msgspec
 
+from tollway.core.model import GroupPrice, plain_digits
 from tollway.core.money import NanoUsd
 from tollway.core.receipt import Attempt, Reason, Receipt
 from tollway.core.usage import Usage, UsageSource
@@ -81,6 +82,9 @@ class Settlement:
         cost_nano_usd, charge = (bill.provider_nano_usd, bill.charge_nano_usd) if bill is not None else (FREE, FREE)
         begun, most, held = self._weighed.begun, self._weighed.believable, self._hold.amount
         believed, envelope = charge if charge <= most else most, call.envelope
+        group = ratio = ""
+        if bill is not None and isinstance(bill.price, GroupPrice):
+            group, ratio = bill.price.group, plain_digits(bill.price.ratio)
         return Receipt(
             id=call.id,
             user=call.caller.user,
@@ -105,6 +109,8 @@ class Settlement:
             overrun_nano_usd=NanoUsd(charge - most) if charge > most else FREE,
             dropped=self.dropped,
             overridden=self.overridden,
+            group=group,
+            ratio=ratio,
             note=note,
             stop=self.stop,
         )

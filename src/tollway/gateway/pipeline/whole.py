@@ -13,6 +13,7 @@ from tollway.gateway.pipeline.prepare import Prepared
 from tollway.gateway.pipeline.restore import Restore
 from tollway.gateway.pipeline.said import NOT_COUNTED, Said
 from tollway.gateway.routing.plan import Candidate
+from tollway.kit.http1.wire import Inbound
 
 _AT_LIMIT = frozenset({"length", "max_tokens", "MAX_TOKENS"})
 """What the dialects call the end of an answer that reached its limit."""
@@ -39,12 +40,32 @@ class WholeReply(msgspec.Struct):
         )
 
 
+async def whole_body(candidate: Candidate, inbound: Inbound) -> bytes:
+    """The bytes of a whole answer, also from a provider that only streams. Raises Fault, UpstreamError."""
+    if candidate.provider.gather is None:
+        return await inbound.read()
+    gatherer = candidate.provider.gather()
+
+    def on_data(data: bytes) -> None:
+        if gatherer.feed(data):
+            inbound.stop_pump()  # some servers linger behind their last word
+
+    try:
+        await inbound.pump(on_data)
+        return gatherer.body()
+    except ValueError as error:
+        raise _unreadable(candidate) from error
+
+
+def _unreadable(candidate: Candidate) -> Fault:
+    message = f"{candidate.channel.id}: the provider's answer could not be read"
+    return Fault(message, status=502, remedy=Remedy.NEXT_CHANNEL, code="bad_response_body")
+
+
 def read_whole(candidate: Candidate, prepared: Prepared, data: bytes) -> WholeReply:
     """Read a provider's 200. Raises Fault (next channel: nothing was sent) when it is not an answer."""
-    dialect, gather = candidate.provider.dialect, candidate.provider.gather
+    dialect = candidate.provider.dialect
     try:
-        if gather is not None:
-            data = gather(data)
         if not prepared.passthrough:
             answer = Restore(prepared.written).answer(dialect.read_reply(data))
             return _counted(candidate, data, answer, answer)
@@ -54,8 +75,7 @@ def read_whole(candidate: Candidate, prepared: Prepared, data: bytes) -> WholeRe
             return WholeReply(candidate, data, None, said)
         return _counted(candidate, data, dialect.read_reply(data), None)
     except ValueError as error:
-        message = f"{candidate.channel.id}: the provider's answer could not be read"
-        raise Fault(message, status=502, remedy=Remedy.NEXT_CHANNEL, code="bad_response_body") from error
+        raise _unreadable(candidate) from error
 
 
 def _glance(dialect: Dialect, data: bytes) -> Glance:

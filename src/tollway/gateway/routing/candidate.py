@@ -39,19 +39,25 @@ def candidate_of(
         lane=through.id,
         weight=channel.weight / len(channel.lanes),
         shape=shape if shape is not None and shape.is_needed else None,
-        cost=cost_of(model.price),
+        cost=cost_of(model.price, float(channel.price_factor)),
         limited=channel.is_limited,
     )
 
 
-def cost_of(price: Price) -> Cost:
+def cost_of(price: Price, factor: float) -> Cost:
     """A price card as what a token costs, without our margin: what one address is dearer by than another."""
-    usual, long = (
-        (rates.input / rates.scale, rates.cache_read / rates.scale, rates.output / rates.scale)
-        for rates in (price.rates, price.long_rates)
-    )
+    usual, long = price.rates, price.long_rates
     over = math.inf if price.long_context_over is None else float(price.long_context_over)
-    return Cost(*usual, over, *long)
+    by, by_long = factor / usual.scale, factor / long.scale
+    return Cost(
+        usual.input * by,
+        usual.cache_read * by,
+        usual.output * by,
+        over,
+        long.input * by_long,
+        long.cache_read * by_long,
+        long.output * by_long,
+    )
 
 
 def split_base(base_url: str, bare_path: str = "") -> tuple[str, str]:

@@ -6,8 +6,10 @@ from enum import Enum, IntEnum
 from typing import NamedTuple
 
 from tollway.core.chat import ChatRequest, Role, Text
+from tollway.core.errors import BadRequest
 from tollway.core.media import Media
 from tollway.core.model import Model
+from tollway.gateway.routing.question import Question
 
 
 class Level(IntEnum):
@@ -93,7 +95,15 @@ def table_of(stated: Mapping[str, Sequence[str]]) -> Table:
     return {**TABLE, **own}
 
 
-def wish_of(request: ChatRequest, size: int) -> Wish:
+def wish_of(asked: Question) -> Wish:
+    """What a call needs; nothing in particular where its body is beyond us (it may pass through all the same)."""
+    try:
+        return wish_for(asked.request(), asked.size)
+    except BadRequest:
+        return Wish(Kind.GENERAL, Level.SIMPLE, asked.size // CHARACTERS_PER_TOKEN)
+
+
+def wish_for(request: ChatRequest, size: int) -> Wish:
     """What a question of `size` bytes needs, by the words of its last turn and its length (hub.md 5.3)."""
     last = next((message for message in reversed(request.messages) if message.role is Role.USER), None)
     text = "\n".join(part.text for part in last.parts if isinstance(part, Text)) if last is not None else ""

@@ -29,7 +29,7 @@ class Memory:
 
     def __init__(self, rules: RoutingRules = USUAL_ROUTING) -> None:
         self._rules = rules
-        self._prefixes: OrderedDict[bytes, _Warm] = OrderedDict()
+        self._prefixes: OrderedDict[int, _Warm] = OrderedDict()
         self._turns: dict[str, int] = {}
         self._chosen: dict[tuple[str, str], float] = {}
         self._calls = 0

@@ -1,20 +1,25 @@
 """What a strategy sees of the world during one call."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from itertools import accumulate
+from statistics import median_low
+from typing import Protocol, TypeVar
 
 from tollway.core.routing import USUAL_ROUTING, RoutingRules
+from tollway.gateway.routing.affinity import Bonds
 from tollway.gateway.routing.complexity import ANYTHING, Table, Wish, table_of, wish_of
 from tollway.gateway.routing.health import Health
+from tollway.gateway.routing.keys import KeyTurns
 from tollway.gateway.routing.memory import Memory
 from tollway.gateway.routing.plan import Candidate
 from tollway.gateway.routing.prefix import Mark, marks_of
 from tollway.gateway.routing.question import Question
-from tollway.gateway.routing.tier import Tier, alike, shares, usual_ttfb_ms
+from tollway.gateway.routing.tier import Tier
 
 BYTES_PER_TOKEN = 4
+T = TypeVar("T")
 _SPAN = float(2**64 + 1)
 
 
@@ -23,6 +28,9 @@ class Room(Protocol):
 
     def headroom(self, one: Candidate, now_s: float) -> float:
         """What is left, 0 (full) to 1 (nothing in use, or no limit)."""
+
+    def wait_s(self, one: Candidate, now_s: float) -> float:
+        """Seconds until one more request may fit; 0 when there is room."""
 
 
 class Engines(Protocol):
@@ -42,6 +50,10 @@ class Signals:
     limits: Room | None = None
     """The limits that channels state of themselves; who has no headroom is not tried."""
     engines: Engines | None = None
+    turns: KeyTurns = field(default_factory=KeyTurns)
+    """Which key of a channel comes first."""
+    bonds: Bonds | None = None
+    """Conversations that stay with a channel."""
     table: Table = field(init=False)
 
     def __post_init__(self) -> None:
@@ -83,6 +95,11 @@ class Seen:
         """The candidates of this tier are ordered next."""
         self._tier, self._turn, self._due = tier, -1, None
 
+    @property
+    def caller(self) -> str:
+        """The key that asks; empty where nobody does."""
+        return self._asked.caller.key if self._asked is not None else ""
+
     # -- chance and turns --------------------------------------------------------------------------------------
 
     @property
@@ -103,10 +120,16 @@ class Seen:
 
     # -- health ------------------------------------------------------------------------------------------------
 
+    def once(self, what: str, candidates: Sequence[Candidate], make: Callable[[Sequence[Candidate]], T]) -> T:
+        """`make(candidates)`, where that hangs on nothing of this call: worked out once for many calls."""
+        return make(candidates) if self._tier is None else self._tier.once(what, candidates, make)
+
     def shares(self, candidates: Sequence[Candidate]) -> Sequence[float]:
         """Running sums of the candidates' effective weights: weight times health score."""
-        tier, health = self._tier, self._signals.health
-        return tier.sums(health) if tier is not None and candidates is tier.ready else shares(candidates, health)
+        return self.once("shares", candidates, self._shares)
+
+    def _shares(self, candidates: Sequence[Candidate]) -> Sequence[float]:
+        return tuple(accumulate(one.weight * self.score(one) for one in candidates))
 
     def score(self, one: Candidate) -> float:
         """Health, from 0.05 to 1."""
@@ -118,23 +141,29 @@ class Seen:
 
     def usual_ttfb_ms(self, candidates: Sequence[Candidate]) -> float:
         """The median over those that were measured; 0 when none was."""
-        tier, health = self._tier, self._signals.health
-        is_all = tier is not None and candidates is tier.ready
-        return tier.ttfb_ms(health) if tier is not None and is_all else usual_ttfb_ms(candidates, health)
+        return self.once("usual_ttfb_ms", candidates, self._usual_ttfb_ms)
+
+    def _usual_ttfb_ms(self, candidates: Sequence[Candidate]) -> float:
+        known = [ttfb_ms for one in candidates if (ttfb_ms := self.ttfb_ms(one))]
+        return median_low(known) if known else 0.0
 
     def due(self, candidates: Sequence[Candidate]) -> Candidate | None:
         """One that has to be measured (again), if this call is the one to do it."""
         if self._due is None:
-            tier, health = self._tier, self._signals.health
-            if tier is not None and candidates is tier.ready:
-                unmeasured = tier.unmeasured(health)
-            else:
-                unmeasured = [one for one in candidates if not health.ttfb_ms(one)]
+            unmeasured = self.once("unmeasured", candidates, self._unmeasured)
             self._due = (self._signals.memory.due(unmeasured, candidates, self._now_s),)
         found = self._due[0]
         return found if found in candidates else None
 
+    def _unmeasured(self, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+        return [one for one in candidates if not self.ttfb_ms(one)]
+
     # -- limits and prices -------------------------------------------------------------------------------------
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether anything at all limits anybody."""
+        return self._signals.limits is not None or self._signals.engines is not None
 
     def headroom(self, one: Candidate) -> float:
         """What is left of its limits (requests and tokens a minute, calls at once, an engine's queue), 0 to 1."""
@@ -159,11 +188,6 @@ class Seen:
             return usual, usual
         most = self._asked.envelope.max_output
         return self._asked.size // BYTES_PER_TOKEN, usual if most is None else min(usual, most)
-
-    def alike(self, candidates: Sequence[Candidate]) -> Sequence[Sequence[Candidate]]:
-        """The candidates in parts of one price each, those below WELL apart from the others."""
-        tier, health = self._tier, self._signals.health
-        return tier.alike(health) if tier is not None and candidates is tier.ready else alike(candidates, health)
 
     # -- caches ------------------------------------------------------------------------------------------------
 
@@ -193,7 +217,7 @@ class Seen:
         """How far its model is from what the question needs: 0 for the very model, more for others."""
         if self._wish is None:
             asked = self._asked
-            self._wish = wish_of(asked.request(), asked.size) if asked is not None else ANYTHING
+            self._wish = wish_of(asked) if asked is not None else ANYTHING
         return self._wish.misfit(one.model, self._signals.table)
 
 

@@ -151,6 +151,8 @@ class Plan(msgspec.Struct):
     """To be told which candidate answered to a good end; None: nobody wants to know."""
     why: str = ""
     """What was decided between local engines and others, for the answer's head and the receipt."""
+    shape: Shape | None = None
+    """What is changed in the call whichever candidate it goes to."""
 
     @property
     def able(self) -> frozenset[str]:

@@ -1,6 +1,5 @@
-"""A prompt as a chain of digests, one for its head and one for each turn, so that a longer prompt is known again."""
+"""A prompt as a chain of hashes, one for its head and one for each turn, so that a longer prompt is known again."""
 
-import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -23,7 +22,8 @@ _turns = msgspec.json.Decoder(list[msgspec.Raw]).decode
 class Mark(NamedTuple):
     """A prefix of a prompt."""
 
-    digest: bytes
+    digest: int
+    """Known again in this process only."""
     share: float
     """How much of the prompt it is, 0 to 1."""
     is_head: bool
@@ -33,35 +33,30 @@ class Mark(NamedTuple):
 def marks_of(prompt: Question, model: str) -> Sequence[Mark]:
     """The prefixes of a prompt, the longest first; above all the conversation's name, if the caller gave it one."""
     body = prompt.body
-    chain = hashlib.blake2b(model.encode(), digest_size=12)
-    found: list[tuple[bytes, int, bool]] = []
-    size = 0
+    chain, size = hash(model), 0
+    found: list[tuple[int, int, bool]] = []
     for name in HEADS:
-        value = body.get(name)
-        if value is not None:
-            chain.update(data := _bytes(value))
-            size += len(data)
+        if name in body:
+            data = _bytes(body[name])
+            chain, size = hash((chain, data)), size + len(data)
     if size:
-        found.append((chain.digest(), size, True))
+        found.append((chain, size, True))
     heading = True
     for name in TURNS:
-        for turn in _turns_of(body.get(name)):
+        for turn in _turns_of(body[name]) if name in body else ():
             heading = heading and _is_instruction(turn)
-            chain.update(turn)
-            size += len(turn)
-            found.append((chain.digest(), size, heading))
+            chain, size = hash((chain, turn)), size + len(turn)
+            found.append((chain, size, heading))
     marks = [Mark(digest, upto / (size or 1), is_head) for digest, upto, is_head in reversed(found)]
-    named = next((value for name in NAMES if (value := body.get(name)) is not None), None)
-    if named is not None:
-        whose = f"{model}\n{prompt.caller.user}\n".encode() + _bytes(named)
-        marks.insert(0, Mark(hashlib.blake2b(whose, digest_size=12).digest(), 1.0, False))
+    for name in NAMES:
+        if name in body:
+            marks.insert(0, Mark(hash((model, prompt.caller.user, _bytes(body[name]))), 1.0, False))
+            break
     return marks
 
 
 def _turns_of(value: object) -> list[bytes]:
     """The turns of a conversation as they came; a prompt that is one text is one turn."""
-    if value is None:
-        return []
     data = _bytes(value)
     if data[:1] != b"[":
         return [data[:MOST_BYTES]]

@@ -33,6 +33,10 @@ class Question(Protocol):
         """Every header of the request."""
 
     @property
+    def path(self) -> str:
+        """Of the request."""
+
+    @property
     def size(self) -> int:
         """Bytes of the body."""
 

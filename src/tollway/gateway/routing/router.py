@@ -4,16 +4,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from tollway.core.errors import BadRequest, NoChannelAnswered, RateLimited
+from tollway.core.groups import DEFAULT
 from tollway.core.ids import ModelId
 from tollway.core.model import Channel, Model
 from tollway.gateway.provider import Provider
+from tollway.gateway.routing.affinity import Bond, Bonds
 from tollway.gateway.routing.candidate import candidate_of
 from tollway.gateway.routing.chain import chain_of
 from tollway.gateway.routing.complexity import Wish
 from tollway.gateway.routing.observations import Seen, Signals
 from tollway.gateway.routing.plan import Candidate, Facts, Lineup, Plan, facts_of
 from tollway.gateway.routing.question import Question
-from tollway.gateway.routing.route import route_of
+from tollway.gateway.routing.route import Route, route_of
 from tollway.gateway.routing.strategy import Strategy, arranged
 from tollway.gateway.routing.tier import Tier
 
@@ -37,9 +39,11 @@ class Router:
         channels: Iterable[Channel],
         providers: Mapping[str, Provider],
         signals: Signals | None = None,
+        group: str = DEFAULT,
     ) -> None:
-        """Raises ValueError naming a model whose strategy is none."""
+        """`group`: of the callers it routes. Raises ValueError naming a model whose strategy is none."""
         self.signals = signals or Signals()
+        self.group = group
         self.health = self.signals.health
         self._channels = tuple(channel for channel in channels if channel.provider in providers)
         self._providers = providers
@@ -70,6 +74,15 @@ class Router:
         Forbidden when the call asks for a route there is not or that its caller may not choose.
         """
         route = route_of(asked) if asked is not None else None
+        bonds = self.signals.bonds
+        if bonds is not None and asked is not None and (route is None or not route.channel):
+            bond = bonds.find(asked, model.id, self.group, now_s)
+            if bond is not None:
+                return self._bonded(bonds, bond, self._planned(model, call_id, now_s, asked, route), now_s)
+        return self._planned(model, call_id, now_s, asked, route)
+
+    def _planned(self, model: Model, call_id: str, now_s: float, asked: Question | None, route: Route | None) -> Plan:
+        """By the strategies."""
         if self.health.all_well and (route is None or not route.channel):
             fixed = self._fixed.get(model.id)
             if fixed is not None:
@@ -105,6 +118,8 @@ class Router:
             if len(ready) > 1:
                 seen.enter(tier)
                 order = arranged(ready, chain, seen)
+                if tier.has_turns:
+                    order = self.signals.turns.arranged(order, ready, seen.caller, now_s)
             else:
                 order = iter(ready)
             for one in order:
@@ -126,9 +141,12 @@ class Router:
         left = [one for one in self.health.ready(every, now_s) if self._has_room(one, now_s)]
         if left:
             return left
-        wake_s = min((self.health.rests_until(one) for one in every), default=now_s)
-        why = "is cooling down" if wake_s > now_s else "has as much to do as it may"
-        raise RateLimited(f"every channel for this model {why}", retry_after_s=max(1.0, wake_s - now_s))
+        rests = [self.health.rests_until(one) - now_s for one in every]
+        why = "is cooling down" if min(rests, default=0.0) > 0 else "has as much to do as it may"
+        limits = self.signals.limits
+        fulls = [limits.wait_s(one, now_s) if limits is not None and one.limited else 0.0 for one in every]
+        wait_s = min((max(rest, full) for rest, full in zip(rests, fulls, strict=True)), default=0.0)
+        raise RateLimited(f"every channel for this model {why}", retry_after_s=max(1.0, wait_s))
 
     def _has_room(self, one: Candidate, now_s: float) -> bool:
         limits = self.signals.limits
@@ -149,7 +167,7 @@ class Router:
         pool: list[Candidate] = []
         for model in models:
             for tier in self.ways(model).tiers:
-                ready = [one for one in tier.look(self.health, now_s) if one.model is model]
+                ready = [one for one in tier.look(self.health, now_s) if one.model.id == model.id]
                 pool += ready[:1]
                 if ready:
                     break
@@ -157,6 +175,25 @@ class Router:
         seen.wants(wish)
         best = next(arranged(pool, FOR_AUTO, seen), None) if pool else None
         return best.model if best is not None else None
+
+    def _bonded(self, bonds: Bonds, bond: Bond, plan: Plan, now_s: float) -> Plan:
+        """The plan with the channel first that has answered the conversation before, while it can be used."""
+        if bond.lane is not None:
+            every = (one for tier in self.ways(plan.model).tiers for one in tier.every)
+            his = next((one for one in every if one.lane == bond.lane and one.model is plan.model), None)
+            if his is None:
+                bond = bonds.lost(bond)
+            elif self.health.usable(his, now_s) and self._has_room(his, now_s):
+                rest = iter(()) if bond.is_exclusive else (one for one in plan.candidates if one is not his)
+                plan = Plan(plan.model, Lineup([his], rest), plan.facts, plan.answered)
+        noted = plan.answered
+
+        def answered(one: Candidate) -> None:
+            if noted is not None:
+                noted(one)
+            bonds.answered(bond, one.lane, now_s)
+
+        return Plan(plan.model, plan.candidates, plan.facts, answered, shape=bond.rule.shape)
 
     def _pinned(self, model: Model, channel: str, ways: Ways) -> Plan:
         """Only that channel, well or not: whoever pins wants to know. Raises BadRequest when it does not serve it."""

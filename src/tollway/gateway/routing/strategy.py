@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from tollway.gateway.routing.plan import Candidate
 
+T = TypeVar("T")
 WELL = 0.5
 """The health score below which a candidate is not preferred for anything else."""
 FULL = 0.05
@@ -26,6 +27,9 @@ class Observations(Protocol):
     def turn(self) -> int:
         """How many calls have chosen among these candidates before this one."""
 
+    def once(self, what: str, candidates: Sequence[Candidate], make: Callable[[Sequence[Candidate]], T]) -> T:
+        """`make(candidates)`, where that hangs on nothing of this call: worked out once for many calls."""
+
     def shares(self, candidates: Sequence[Candidate]) -> Sequence[float]:
         """Running sums of the candidates' effective weights: weight times health score."""
 
@@ -41,6 +45,10 @@ class Observations(Protocol):
     def due(self, candidates: Sequence[Candidate]) -> Candidate | None:
         """One that has to be measured (again), if this call is the one to do it."""
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether anything at all limits anybody."""
+
     def headroom(self, one: Candidate) -> float:
         """What is left of its limits (requests and tokens a minute, calls at once, an engine's queue), 0 to 1."""
 
@@ -49,9 +57,6 @@ class Observations(Protocol):
 
     def price(self, one: Candidate) -> float:
         """Nano-dollars this request is expected to cost there, what its cache holds at the price of a cache read."""
-
-    def alike(self, candidates: Sequence[Candidate]) -> Sequence[Sequence[Candidate]]:
-        """The candidates in parts of one price each, those below WELL apart from the others."""
 
     def warm(self, one: Candidate) -> float:
         """How much of this prompt the provider's cache behind this lane holds, as far as we know, 0 to 1."""

@@ -7,7 +7,7 @@ import msgspec
 
 from tollway.core.errors import BadRequest, Fault, Remedy
 from tollway.core.model import Channel
-from tollway.core.shape import Operation
+from tollway.core.shape import BodyOverride, Operation
 from tollway.gateway.dialect import Body
 from tollway.gateway.shaping.conditions import compiled
 from tollway.gateway.shaping.edits import CHANGES
@@ -28,6 +28,7 @@ SENSITIVE = frozenset(
 _MAKES = frozenset({"set", "prepend", "append"})
 """Modes that make what is not there."""
 Do = Callable[["Draft"], None]
+HeaderRules = tuple[tuple[str, str], ...]
 
 
 class Returned(Fault):
@@ -105,11 +106,10 @@ class Shape:
 
     __slots__ = ("_fields", "_headers", "_operations", "fixed")
 
-    def __init__(self, channel: Channel, key: str) -> None:
-        override = channel.param_override
+    def __init__(self, override: BodyOverride | None, headers: HeaderRules, key: str) -> None:
         self._fields = override.fields if override is not None else {}
         self._operations = tuple(_compiled(each) for each in override.operations) if override is not None else ()
-        fixed, self._headers = split(channel.header_override, key)
+        fixed, self._headers = split(headers, key)
         self.fixed = dict(fixed)
         """Headers that every call of this lane carries."""
 
@@ -143,7 +143,12 @@ def shape_of(channel: Channel, key: str) -> Shape | None:
     """What a lane changes; None when it changes nothing."""
     if channel.param_override is None and not channel.header_override:
         return None
-    return Shape(channel, key)
+    return Shape(channel.param_override, channel.header_override, key)
+
+
+def template_shape(override: BodyOverride) -> Shape:
+    """What a rule changes in the calls it matches, whichever channel they take."""
+    return Shape(override, (), "")
 
 
 def _compiled(operation: Operation) -> Do:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tollway.core.chat import ChoiceMode, Tool, ToolChoice, ToolKind
-from tollway.core.errors import BadRequest, Unsupported
+from tollway.core.errors import Unsupported
 from tollway.core.places import Noted
 from tollway.gateway.dialects.openai_responses.parts import RAW, listed
 from tollway.gateway.openai_family.fields import (
@@ -152,13 +152,13 @@ def _write_server_tool(tool: Tool, path: str) -> Wire:
 
 
 def write_choice(choice: ToolChoice, tools: tuple[Tool, ...]) -> Any:
-    """`tool_choice`. Raises BadRequest for a choice without a name."""
+    """`tool_choice`. Raises Unsupported for a choice that names no tool of these."""
     if choice.mode is not ChoiceMode.NAMED:
         return choice.mode.value
     kinds = {tool.name: tool.kind for tool in tools}
-    named = [_choice_of(name, kinds.get(name, ToolKind.FUNCTION)) for name in choice.names]
-    if not named:
-        raise BadRequest("tool_choice: names no tool", field="tool_choice")
+    if not choice.names or not kinds.keys() >= set(choice.names):
+        raise Unsupported("tool_choice: names a tool that is not among the tools", field="tool_choice")
+    named = [_choice_of(name, kinds[name]) for name in choice.names]
     if len(named) == 1:
         return named[0]
     return {"type": "allowed_tools", "mode": "required", "tools": named}

@@ -93,9 +93,16 @@ def _thinking(thinking: Thinking | None, target: Target, dropped: list[str]) -> 
         effort = effort_of_budget(thinking.budget)
     if effort is not None:
         reasoning["effort"] = effort_word(effort, target.model)
-    if thinking.visible and effort is not Effort.NONE:
+    if _shown(thinking) and effort is not Effort.NONE:
         reasoning["summary"] = "detailed"
     return said | ({"reasoning": reasoning} if reasoning else {})
+
+
+def _shown(thinking: Thinking) -> bool:
+    """Whether thoughts are to be told: where a budget is the way to ask for them, they are, unless hidden."""
+    if thinking.visible is not None:
+        return thinking.visible
+    return thinking.adaptive or thinking.budget not in (None, 0)
 
 
 def _output(request: ChatRequest, dropped: list[str]) -> Body:

@@ -11,6 +11,8 @@ STEPS = 100
 
 def order(candidates: Sequence[Candidate], seen: Observations) -> Iterable[Sequence[Candidate]]:
     """One group for each hundredth of headroom."""
+    if not seen.is_limited:
+        return (candidates,)
     found: dict[int, list[Candidate]] = {}
     for one in candidates:
         found.setdefault(int(seen.headroom(one) * STEPS), []).append(one)

@@ -1,0 +1,19 @@
+"""Shows enough of a key to recognise it, too little to use it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+
+def mask(key: str) -> str:
+    """The first three and last four characters of a long key, nothing of a short one."""
+    return f"{key[:3]}...{key[-4:]}" if len(key) >= 16 else "***" if key else ""
+
+
+def tails_of(keys: Iterable[str], headers: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """What may be shown of a channel's secrets: masked keys, and the names of its headers and header overrides."""
+    plain, overrides = headers
+    return {
+        "keys": [mask(key) for key in keys],
+        "headers": [name.lower() for name in plain],
+        "header_override": list(overrides),
+    }
