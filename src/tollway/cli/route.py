@@ -49,7 +49,12 @@ def explain(argv: dict[str, Any], model: str, prompt: str, key: str | None, rout
         return
     click.echo(_headline(told))
     rows = [
-        row | {"why": _why(row, told["candidates"][0]), "price_usd": f"{row['price_usd']:.6f}", "order": row["order"] or "-"}
+        row
+        | {
+            "why": _why(row, told["candidates"][0]),
+            "price_usd": f"{row['price_usd']:.6f}",
+            "order": row["order"] or "-",
+        }
         for row in told["candidates"]
     ]
     show(rows, COLUMNS, as_json=False)
