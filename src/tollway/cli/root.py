@@ -19,6 +19,7 @@ COMMANDS = {
     "plans": "List the plans on offer.",
     "vouchers": "Make, list and disable vouchers.",
     "models": "List the models on sale.",
+    "route": "Show how calls find their channel.",
     "prices": "Show, propose and activate prices.",
     "accounts": "List, import, disable and enable subscription accounts.",
     "ledger": "Look into the books.",

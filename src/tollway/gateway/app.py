@@ -186,10 +186,11 @@ class Hub:
             self.settings.keys.days or None, limits=self.settings.keys.limits, strategies=frozenset(STRATEGIES)
         )
         api_keys = ApiKeys(self.database, self.clock, rules)
+        users = Users(self.database, self.clock, api_keys, self.subscriptions)
         return build(
             rooms(
                 database=self.database,
-                users=Users(self.database, self.clock, api_keys, self.subscriptions),
+                users=users,
                 subscriptions=self.subscriptions,
                 keys=api_keys,
                 ledger=self.ledger,
@@ -198,8 +199,20 @@ class Hub:
                 catalog=lambda: self.catalog,
                 listed=self.listed,
                 channels=self._channel_desk(),
+                routing=self._route_desk(api_keys, users),
                 writers={family: dialect.write_error for family, dialect in known_dialects().items()},
             )
+        )
+
+    def _route_desk(self, keys: ApiKeys, users: Users) -> object:
+        desk: Callable[..., object] = load("tollway.gateway.admin.routing", "RouteDesk")
+        return desk(
+            catalog=lambda: self.catalog,
+            router=lambda _caller, _model: self.router,
+            keys=keys,
+            users=users,
+            plans=self.subscriptions.plans.rules,
+            clock=self.clock,
         )
 
     def _channel_desk(self) -> object:

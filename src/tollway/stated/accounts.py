@@ -21,6 +21,8 @@ class PoolRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Appended to the address of every request that an account makes."""
     refresh_margin_s: Positive | None = None
     """A token that ends within this is renewed before it is used; left out: as the provider says."""
+    refresh_timeout_s: Positive = 20.0
+    """How long a renewal may take."""
     cooldown_s: Positive = 120.0
     """The rest after a 429 that does not say when to come back."""
     failure_threshold: AtLeastOne = 3

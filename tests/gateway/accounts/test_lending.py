@@ -9,7 +9,7 @@ import pytest
 
 from tests.gateway.accounts.hall import PAID, open_hall, said
 from tests.gateway.pipeline.stage import open_stage
-from tests.mocks.accounts import refusal
+from tests.mocks.accounts import TOKEN_PATH, refusal
 from tests.mocks.exchange import MockAnswer
 from tests.mocks.fault import Fault, Kind
 from tollway.core.receipt import Reason
@@ -123,6 +123,16 @@ async def test_defect_6_a_refresh_that_fails_in_the_retry_is_told_in_the_callers
         assert ear.json["type"] == "error"
         assert ear.json["error"]["type"] == "overloaded_error"
         await hall.stage.quiet()
+
+
+async def test_a_token_address_that_hangs_costs_the_call_its_patience_and_not_its_answer(tmp_path: Path) -> None:
+    async with open_hall(tmp_path, "ann", "bob", more="refresh_timeout_s = 0.2\n") as hall:
+        hall.vendor.forget_tokens("ann")
+        hall.server.fail(Fault(Kind.HANG, when=lambda request: request.path == TOKEN_PATH))
+        assert said(await hall.chat("hello")) == "You said: hello"
+        assert hall.who() == ["at-ann-0", "at-bob-0"]
+        await hall.written()
+        assert hall.in_file("ann").consecutive_failures == 1
 
 
 async def test_a_403_sends_the_call_to_the_next_account_and_three_in_a_row_make_a_rest(tmp_path: Path) -> None:

@@ -47,6 +47,14 @@ async def test_invalid_grant_is_heard_in_every_shape(bench: Bench, body: dict[st
         await renewed(bench)
 
 
+async def test_the_reason_quotes_no_token(bench: Bench) -> None:
+    why = {"error": "invalid_grant", "error_description": "the token rt-ann-0 is gone"}
+    bench.vendor.refuses.append(MockAnswer.of_json(why, 400))
+    with pytest.raises(Revoked) as refused:
+        await renewed(bench)
+    assert str(refused.value) == "invalid_grant: the token [token] is gone"
+
+
 @pytest.mark.parametrize(
     "answer",
     [

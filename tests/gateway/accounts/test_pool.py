@@ -308,6 +308,21 @@ async def test_a_process_that_is_stopped_in_its_refresh_keeps_others_from_nothin
     stopped.let_go(held)
 
 
+async def test_a_pool_that_closes_keeps_what_a_refresh_under_way_brings(bench: Bench) -> None:
+    bench.kept("ann", expires_at=SOON)
+    pool = bench.pool()
+    bench.server.hold()
+    task = asyncio.ensure_future(pool.errand("key", "").borrow())
+    while not bench.server.requests:
+        await asyncio.sleep(0.005)
+    task.cancel()
+    closing = asyncio.ensure_future(pool.close())
+    await asyncio.sleep(0)
+    bench.server.release()
+    await closing
+    assert bench.in_file("ann").refresh_token == "rt-ann-1"
+
+
 # -- the file ----------------------------------------------------------------------------------------------------
 
 

@@ -92,6 +92,23 @@ def test_rows_that_lack_something_are_left_out_with_a_warning_and_stay_in_the_fi
     assert "rt-secret" not in caplog.text
 
 
+def test_what_a_hand_wrote_is_made_to_agree_with_its_state(path: Path) -> None:
+    said = {"cooldown_until": 4_000_000_000_000, "probation": True, "revoke_reason": "x"}
+    states = ("active", "cooldown", "revoked", "disabled")
+    found, _ = kept(path, *({**ROW, **said, "id": state, "state": state} for state in states)).load()
+    assert [bool(one.cooldown_until) for one in found.values()] == [False, True, False, False]
+    assert [one.probation for one in found.values()] == [True, False, False, False]
+    assert [one.revoke_reason for one in found.values()] == ["", "", "x", "x"]
+
+
+@pytest.mark.parametrize(
+    "field", ["expires_at", "state_changed_at", "cooldown_until", "consecutive_failures", "cooldowns", "generation"]
+)
+@pytest.mark.parametrize("value", [-1, 10**30, "soon", 1.5e300])
+def test_figures_beyond_belief_are_left_out(path: Path, field: str, value: Any) -> None:
+    assert list(kept(path, ROW, {**ROW, "id": "bob", field: value}).load()[0]) == ["ann"]
+
+
 @pytest.mark.parametrize("harm", ["", '{"version": 2, "acc', "null", "[1", '{"version": 2}', "\udcff"])
 def test_a_torn_file_is_recovered_from_its_backup(path: Path, harm: str, caplog: pytest.LogCaptureFixture) -> None:
     file = kept(path, ROW)

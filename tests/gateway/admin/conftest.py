@@ -18,6 +18,7 @@ from tollway.core.model import Channel
 from tollway.gateway import dialects
 from tollway.gateway.admin.channel_desk import ChannelDesk
 from tollway.gateway.admin.control import Rooms, control_app
+from tollway.gateway.admin.routing import RouteDesk
 from tollway.gateway.admin.users import Users
 from tollway.gateway.app import known_providers
 from tollway.gateway.auth.api_keys import ApiKeys
@@ -34,6 +35,7 @@ from tollway.gateway.dialect import Dialect
 from tollway.gateway.ledger.ledger import Ledger
 from tollway.gateway.limits.rate import RateLimiter
 from tollway.gateway.pipeline.trial import Trial, model_for_test
+from tollway.gateway.routing.router import Router
 from tollway.gateway.stock import inside_of
 from tollway.kit.registry import discover
 
@@ -76,6 +78,7 @@ async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
     catalog, plans, providers = Catalog.load(), Plans.load(), known_providers()
     subscriptions = Subscriptions(database, clock, plans, Terms())
     users, ring = Users(database, clock, keys, subscriptions), KeyRing(database, clock, plans=plans.rules)
+    router = Router(catalog.models, CHANNELS, providers)
     rooms = Rooms(
         database=database,
         users=users,
@@ -94,6 +97,7 @@ async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
             trial=Trial(providers, lambda provider: inside_of(providers)[provider.name]),
             rests_for_s=lambda channel: 30.0 if channel == "openai" else 0.0,
         ),
+        routing=RouteDesk(lambda: catalog, lambda _caller, _model: router, keys, users, plans.rules, clock),
         writers={dialect.family: dialect.write_error for dialect in discover(dialects, "dialect", Dialect).values()},
     )
     app = control_app(rooms)

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
+
 from tests.mocks.server import MockAnswer, MockRequest, MockServer
 from tollway.core.engines import EngineRules
 from tollway.core.ids import ChannelId
@@ -85,6 +87,15 @@ async def test_ollama_is_heard_but_tells_no_queue() -> None:
         one = channel("ollama", server.url)
         async with fleet(one) as engines:
             assert await told(engines, one) == EngineLoad(0, 0, None, None, None)
+
+
+async def test_how_many_requests_ollama_works_on_at_once_is_stated_by_its_channel() -> None:
+    one = channel("ollama", "http://ollama")
+    async with fleet(one) as engines:
+        busy = engines.busy(through(one))
+        assert busy is not None and busy.slots == 1
+        engines.take([msgspec.structs.replace(one, parallel=4)])
+        assert busy.slots == 4
 
 
 async def test_an_engine_behind_a_path_is_asked_below_it() -> None:

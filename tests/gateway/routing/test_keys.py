@@ -19,9 +19,7 @@ MODEL = Model(
 
 
 def lanes(choice: str, *keys: str, name: str = "a") -> list[Candidate]:
-    channel = Channel(
-        id=ChannelId(name), provider="openai", base_url="https://a.example", keys=keys, key_choice=choice
-    )
+    channel = Channel(id=ChannelId(name), provider="openai", base_url="https://a.example", keys=keys, key_choice=choice)
     return [candidate_of(channel, OPENAI, MODEL, "m", lane) for lane in channel.lanes]
 
 

@@ -10,6 +10,8 @@ from tollway.kit.sendable import is_sendable
 
 VERSION = 2
 ID_MAX = 128
+MOMENT_END = 10**15
+_COUNTS = ("consecutive_failures", "cooldowns", "generation")
 SECONDS_END = 100_000_000_000
 """Below this a moment is in seconds, not milliseconds."""
 _FIELDS = tuple(field.name for field in msgspec.structs.fields(Account))
@@ -92,7 +94,7 @@ def _account(row: Any, is_old: bool) -> Account:
         account = msgspec.convert(known, Account)
     except msgspec.ValidationError as error:
         raise ValueError(str(error)) from error
-    return checked(account)
+    return _of_one_mind(checked(account))
 
 
 def checked(account: Account) -> Account:
@@ -103,11 +105,25 @@ def checked(account: Account) -> Account:
             raise ValueError(f"its {name} holds characters that no header can carry")
     if not account.id or len(account.id) > ID_MAX:
         raise ValueError(f"its id must have 1 to {ID_MAX} characters")
+    for name in ("expires_at", "state_changed_at", "cooldown_until", *_COUNTS):
+        if not 0 <= getattr(account, name) < MOMENT_END:
+            raise ValueError(f"its {name} is beyond belief")
     return account
+
+
+def _of_one_mind(account: Account) -> Account:
+    """What a hand has written may contradict itself: the state decides."""
+    rests, active = account.state is State.COOLDOWN, account.state is State.ACTIVE
+    return msgspec.structs.replace(
+        account,
+        cooldown_until=account.cooldown_until if rests else 0,
+        probation=account.probation and active,
+        revoke_reason="" if active or rests else account.revoke_reason,
+    )
 
 
 def millis(moment: Any) -> int:
     """A moment in seconds or milliseconds, as Unix milliseconds. Raises ValueError."""
-    if not isinstance(moment, int | float) or isinstance(moment, bool) or not 0 < moment < 1e15:
+    if not isinstance(moment, int | float) or isinstance(moment, bool) or not 0 < moment < MOMENT_END:
         raise ValueError("expires_at is no moment in Unix milliseconds")
     return int(moment * 1000 if moment < SECONDS_END else moment)

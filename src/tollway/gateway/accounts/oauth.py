@@ -11,7 +11,6 @@ from tollway.kit.http1.wire import Outbound, UpstreamError
 from tollway.kit.sendable import is_sendable
 from tollway.ports import Upstream
 
-TIMEOUT_S = 20.0
 MOST_ANSWER = 1 << 20
 USUAL_LIFE_S = 3600.0
 """How long a token lives that comes without `expires_in`."""
@@ -31,6 +30,7 @@ class TokenAddress(NamedTuple):
 
     url: str
     client_id: str
+    timeout_s: float = 20.0
 
 
 async def renew(account: Account, address: TokenAddress, upstream: Upstream, now_s: float) -> Grant:
@@ -45,7 +45,7 @@ async def renew(account: Account, address: TokenAddress, upstream: Upstream, now
         raise NotRenewed(f"the token address could not be reached ({error.phase})") from error
     told = _told(data)
     if status != 200:
-        raise _failure(status, told)
+        raise _failure(status, told, account)
     return _grant(told, now_s)
 
 
@@ -62,10 +62,10 @@ def _question(account: Account, address: TokenAddress) -> Outbound:
         target=f"{parts.path or '/'}{query}".encode(),
         headers=((b"content-type", b"application/json"), (b"accept", b"application/json")),
         body=msgspec.json.encode(fields),
-        connect_timeout_s=TIMEOUT_S / 2,
-        first_byte_timeout_s=TIMEOUT_S,
-        idle_timeout_s=TIMEOUT_S,
-        total_timeout_s=TIMEOUT_S,
+        connect_timeout_s=address.timeout_s,
+        first_byte_timeout_s=address.timeout_s,
+        idle_timeout_s=address.timeout_s,
+        total_timeout_s=address.timeout_s,
         max_body=MOST_ANSWER,
     )
 
@@ -78,13 +78,13 @@ def _told(data: bytes) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _failure(status: int, told: dict[str, Any]) -> Exception:
+def _failure(status: int, told: dict[str, Any], account: Account) -> Exception:
     """RFC 6749 says `error` is a word; some vendors make it an object that holds the word."""
     error = told.get("error")
     words = [error.get(name) for name in ("type", "code", "error")] if isinstance(error, dict) else [error]
     said = told.get("error_description") or (error.get("message") if isinstance(error, dict) else "")
     if "invalid_grant" in words and status < 500:
-        why = masked(str(said))[:REASON_MAX] if said else ""
+        why = masked(str(said or "").replace(account.refresh_token, "[token]"))[:REASON_MAX]
         return Revoked(f"invalid_grant: {why}" if why else "invalid_grant")
     return NotRenewed(f"the token address answered {status}")
 

@@ -10,9 +10,10 @@ from starlette.exceptions import HTTPException
 import tollway
 from tollway.core.caller import Caller
 from tollway.core.errors import BadRequest, Internal, MethodNotAllowed, NotFound, TollwayError, Unauthenticated
-from tollway.gateway.admin import channels, envelope, groups, lists, organisations, prices, routes, usage
+from tollway.gateway.admin import channels, envelope, groups, lists, organisations, prices, routes, routing, usage
 from tollway.gateway.admin.channel_desk import ChannelDesk
 from tollway.gateway.admin.platform import Platform
+from tollway.gateway.admin.routing import RouteDesk
 from tollway.gateway.admin.usage_me import UsageMe
 from tollway.gateway.admin.users import Users
 from tollway.gateway.auth import routes as auth_routes
@@ -50,6 +51,7 @@ class Rooms:
     listed: Catalog
     """What the files sell, without any price card."""
     channels: ChannelDesk
+    routing: RouteDesk
     writers: Mapping[str, envelope.WriteError]
     """The dialects' error writers by family."""
 
@@ -86,6 +88,7 @@ def control_app(rooms: Rooms) -> FastAPI:
         groups.routes(GroupBook(database, clock)),
         routes.admin(rooms.users, rooms.subscriptions, ledger, spent),
         channels.routes(rooms.channels),
+        routing.routes(rooms.routing),
     ):
         app.include_router(router, responses=envelope.REFUSALS)
     app.include_router(lists.routes(rooms.catalog, rooms.limiter), responses=envelope.REFUSALS_OF_VENDORS)

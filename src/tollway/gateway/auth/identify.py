@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
+import msgspec
+
 from tollway.core.caller import NO_PLAN, Caller, Level, Payer, PlanRules, Scope
 from tollway.core.errors import Forbidden, TollwayError, Unauthenticated
 from tollway.core.ids import KeyId
@@ -109,6 +111,10 @@ class KeyRing:
         caller = self._caller(found)
         if channel_hint(raw) is not None and caller.scope is not Scope.ADMIN:
             raise Forbidden("only an administrator's key may name a channel", field="authorization")
+        hint = channel_hint(raw)
+        if hint is not None:
+            limits = msgspec.structs.replace(caller.limits, route=f"channel:{hint}")
+            caller = msgspec.structs.replace(caller, limits=limits)
         # A revocation during the read has moved the epoch on: then the answer serves this call and is not kept.
         if epoch == self._epoch == self._database.epoch():
             if len(self._callers) >= self._size:

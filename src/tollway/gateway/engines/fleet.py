@@ -58,7 +58,9 @@ class Engines:
             address = split_base(channel.base_url, provider.bare_path)
             if address not in members:
                 known = self._members.get(address)
-                busy = known.busy if known is not None else Busy(self._rules.stale_s, provider.engine.slots)
+                slots = channel.parallel or provider.engine.slots if provider.engine.slots is not None else None
+                busy = known.busy if known is not None else Busy(self._rules.stale_s, slots)
+                busy.stated_slots = slots
                 members[address] = _Member(channel, provider, provider.engine, busy)
             by_channel[channel.id] = members[address].busy
         self._members, self._by_channel = members, by_channel

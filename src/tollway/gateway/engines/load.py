@@ -44,8 +44,10 @@ class Busy:
     """One engine. All times are monotonic seconds."""
 
     def __init__(self, stale_s: float, slots: int | None) -> None:
-        """`stale_s`: how old its word may be; `slots`: how many requests it works on at once, if it never says."""
-        self._stale_s, self._slots = stale_s, slots
+        """`stale_s`: how old its word may be."""
+        self._stale_s = stale_s
+        self.stated_slots = slots
+        """How many requests it works on at once, if it never says."""
         self._told: Gauges | None = None
         self._asked_s = self._told_s = float("-inf")
         self._ended_since = 0
@@ -113,7 +115,7 @@ class Busy:
     @property
     def slots(self) -> int | None:
         """How many requests it works on at once; None: as many as there is room for."""
-        return (self._told.slots if self._told is not None else None) or self._slots
+        return (self._told.slots if self._told is not None else None) or self.stated_slots
 
     def load(self, now_s: float) -> EngineLoad:
         """Its load now."""

@@ -6,7 +6,7 @@ from tollway.gateway.catalog import Catalog
 from tollway.gateway.ledger.hold import Ledger
 from tollway.gateway.limits.rate import RateLimiter
 from tollway.gateway.pipeline.call import Call
-from tollway.gateway.routing.complexity import Kind, Level, Wish, wish_of
+from tollway.gateway.routing.complexity import Kind, Level, wish_of
 from tollway.gateway.routing.router import Router
 
 LEAST_OUTPUT = 256
@@ -25,18 +25,10 @@ def suited(call: Call, catalog: Catalog, router: Router, limits: RateLimiter, le
         raise Forbidden(f"the plan {plan!r} makes no pictures; upgrade to another plan for that", field="model")
     if caller.plan.models != "all":
         wish = wish._replace(level=Level.SIMPLE)  # the fast model of its kind
-    able = [model for model in on_plan if _can(model, wish) and router.is_bought(model)]
+    able = [model for model in on_plan if wish.suits(model) and router.is_bought(model)]
     left = ledger.left(caller.payer)
     paid = [model for model in able if not left or router.dearest(model, wish.tokens, LEAST_OUTPUT) <= left]
     found = router.best_for(wish, paid or able, call, call.started_s)
     if found is None:
         raise ModelNotFound("the request names no model, and none that suits it is on sale here", field="model")
     return found
-
-
-def _can(model: Model, wish: Wish) -> bool:
-    if model.context_window <= wish.tokens or (wish.kind is Kind.IMAGE) != (model.category == "image"):
-        return False
-    return not (wish.has_tools and "tools" not in model.abilities) and not (
-        wish.has_media and "vision" not in model.abilities
-    )

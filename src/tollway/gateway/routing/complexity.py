@@ -75,6 +75,13 @@ class Wish(NamedTuple):
     has_tools: bool = False
     has_media: bool = False
 
+    def suits(self, model: Model) -> bool:
+        """Whether the model could do it at all."""
+        if model.context_window <= self.tokens or (self.kind is Kind.IMAGE) != (model.category == "image"):
+            return False
+        able = model.abilities
+        return not (self.has_tools and "tools" not in able) and not (self.has_media and "vision" not in able)
+
     def misfit(self, model: Model, table: "Table" = TABLE) -> int:
         """0 for the very model; small for another of its cell; then the nearer in size and kind, the less."""
         cell = table[self.kind.value][self.level]

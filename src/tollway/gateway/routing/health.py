@@ -76,6 +76,10 @@ class Health:
         """When its rest ends; 0 when it does not rest."""
         return max((one.until_s for one in self._troubles(way)), default=0.0)
 
+    def why(self, way: Way) -> Why | None:
+        """Why it is not well; None when it is."""
+        return next((one.why for one in self._troubles(way)), None)
+
     def lane_rests_until(self, lane: str) -> float:
         """When the longest rest in this lane, or in any lane of this channel, ends; 0 when there is none."""
         keys = f"{lane}#"

@@ -34,6 +34,13 @@ class Memory:
         self._chosen: dict[tuple[str, str], float] = {}
         self._calls = 0
 
+    def copy(self) -> "Memory":
+        """One to look at, that takes nobody's turn."""
+        other = Memory(self._rules)
+        other._prefixes, other._turns = OrderedDict(self._prefixes), dict(self._turns)
+        other._chosen, other._calls = dict(self._chosen), self._calls
+        return other
+
     def __len__(self) -> int:
         """Prefixes remembered."""
         return len(self._prefixes)

@@ -178,9 +178,14 @@ class Seen:
 
     def price(self, one: Candidate) -> float:
         """Nano-dollars this request is expected to cost there, what its cache holds at the price of a cache read."""
+        return one.cost.of(*self.tokens, self.warm(one))
+
+    @property
+    def tokens(self) -> tuple[int, int]:
+        """Input and output tokens that this request is reckoned to take."""
         if self._tokens is None:
             self._tokens = self._expected()
-        return one.cost.of(*self._tokens, self.warm(one))
+        return self._tokens
 
     def _expected(self) -> tuple[int, int]:
         usual = self._signals.rules.usual_output

@@ -123,7 +123,7 @@ class Router:
             else:
                 order = iter(ready)
             for one in order:
-                if not one.limited or self._has_room(one, now_s):
+                if not one.limited or self.has_room(one, now_s):
                     yield one
 
     def last_resort(self, model: Model, now_s: float) -> Plan:
@@ -138,7 +138,7 @@ class Router:
     def _last_resort(self, every: Sequence[Candidate], now_s: float) -> Sequence[Candidate]:
         """When every circuit is open, one may have recovered unseen: all are tried but those told to wait (429), and
         those that are full. Raises RateLimited when nothing is left."""
-        left = [one for one in self.health.ready(every, now_s) if self._has_room(one, now_s)]
+        left = [one for one in self.health.ready(every, now_s) if self.has_room(one, now_s)]
         if left:
             return left
         rests = [self.health.rests_until(one) - now_s for one in every]
@@ -148,7 +148,8 @@ class Router:
         wait_s = min((max(rest, full) for rest, full in zip(rests, fulls, strict=True)), default=0.0)
         raise RateLimited(f"every channel for this model {why}", retry_after_s=max(1.0, wait_s))
 
-    def _has_room(self, one: Candidate, now_s: float) -> bool:
+    def has_room(self, one: Candidate, now_s: float) -> bool:
+        """Whether its own limits, if it has any, let it take one more call."""
         limits = self.signals.limits
         return limits is None or not one.limited or limits.headroom(one, now_s) > 0
 

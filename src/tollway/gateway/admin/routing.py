@@ -1,0 +1,95 @@
+"""How a call would find its channel, told to whoever administers: every candidate, and why it stands where it does."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+
+from tollway.core.caller import NO_PLAN, Caller, PlanRules, Scope
+from tollway.core.errors import ModelNotFound, NoChannelAnswered, NotFound
+from tollway.core.ids import CallId, KeyId, UserId
+from tollway.core.model import Model
+from tollway.gateway.admin.users import Users
+from tollway.gateway.auth.api_keys import ApiKeys
+from tollway.gateway.auth.routes import only_admins
+from tollway.gateway.catalog import Catalog
+from tollway.gateway.limits.rate import RateLimiter
+from tollway.gateway.routing.complexity import AUTO, wish_of
+from tollway.gateway.routing.explain import Imagined, explained
+from tollway.gateway.routing.router import Router
+from tollway.kit.uuid7 import uuid7
+from tollway.ports import Clock
+
+Shown = dict[str, Any]
+NOBODY = Caller(UserId("nobody"), KeyId("none"), Scope.ADMIN)
+"""Whom nothing limits."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteDesk:
+    """Explains routes by what a process knows at this moment."""
+
+    catalog: Callable[[], Catalog]
+    router: Callable[[Caller, Model | None], Router]
+    """By which calls of a caller are routed, for a model or for the auto router."""
+    keys: ApiKeys
+    users: Users
+    plans: Callable[[str], PlanRules]
+    clock: Clock
+
+    async def explain(self, name: str, prompt: str = "", key: str | None = None, route: str = "") -> Shown:
+        """The plan of a call for the model of this name, and why; as `key` (its id) would get it, else as anybody.
+
+        Raises ModelNotFound, NotFound without such a key, NoChannelAnswered, BadRequest or Forbidden for the route.
+        """
+        caller = NOBODY if key is None else await self._caller(key)
+        catalog = self.catalog()
+        limiter = RateLimiter(catalog.find)
+        asked = Imagined(CallId("req_" + uuid7()), caller, prompt, name, route)
+        now_s = self.clock.monotonic_s()
+
+        def may(model: Model) -> bool:
+            return limiter.may(caller, model.id)
+
+        told: Shown = {"asked": name}
+        if name == AUTO:
+            wish, router = wish_of(asked), self.router(caller, None)
+            able = [one for one in catalog.models if may(one) and wish.suits(one) and router.is_bought(one)]
+            model = router.best_for(wish, able, asked, now_s)
+            told["auto"] = {"kind": wish.kind.value, "level": wish.level.name.lower(), "tokens": wish.tokens}
+        else:
+            model = catalog.find(name)
+        if model is None or not model.enabled:
+            raise ModelNotFound(f"the model {name[:100]!r} is not on sale here", field="model")
+        router = self.router(caller, model)
+        if not router.serves(model.id):
+            raise NoChannelAnswered(())
+        return told | {"may_use": may(model)} | explained(router, model, asked, now_s, may)
+
+    async def _caller(self, key: str) -> Caller:
+        record = await self.keys.find(key)
+        if record is None:
+            raise NotFound(f"no API key {key[:100]!r}; name it by its id (key_...)")
+        owner = await self.users.find(record.user)
+        rules = self.plans(owner.plan) if owner.plan else NO_PLAN
+        return Caller(
+            record.user, record.id, record.scope, record.limits, plan=rules, user_group=owner.group,
+            key_group=record.group,
+        )  # fmt: skip
+
+
+def routes(desk: RouteDesk) -> APIRouter:
+    """The route."""
+    router = APIRouter(prefix="/admin", tags=["Channels"], dependencies=[Depends(only_admins)])
+
+    @router.get("/routing")
+    async def explain(
+        model: Annotated[str, Query(min_length=1, max_length=200)],
+        prompt: Annotated[str, Query(max_length=20_000)] = "",
+        key: Annotated[str | None, Query(max_length=100, description="The id of an API key.")] = None,
+        route: Annotated[str, Query(max_length=200, description="As in `x-tollway-route`.")] = "",
+    ) -> Shown:
+        return await desk.explain(model, prompt, key, route)
+
+    return router
