@@ -49,6 +49,11 @@ class Imagined(msgspec.Struct):
         return {HEADER: self.route.encode("latin-1", "replace")} if self.route else {}
 
     @property
+    def path(self) -> str:
+        """As a chat is asked for."""
+        return "/v1/chat/completions"
+
+    @property
     def size(self) -> int:
         """Bytes of the body."""
         return len(_encode(self.prompt)) + 64
