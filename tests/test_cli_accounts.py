@@ -162,8 +162,10 @@ def test_without_a_pool_the_command_says_what_to_state(desk: Desk) -> None:
 def test_the_doctor_says_how_many_accounts_can_be_used(desk: Desk) -> None:
     def told() -> dict[str, Any]:
         place = ("--data-dir", str(desk.folder), "--config", str(desk.folder / "tollway.toml"))
-        done = CliRunner().invoke(root, [*place, "doctor", "--offline", "--json"])
-        return next(row for row in json.loads(done.stdout) if row["what"] == "accounts claude")
+        done = CliRunner().invoke(root, [*place, "doctor", "--json"])
+        rows = json.loads(done.stdout)
+        assert [row["message"][:6] for row in rows if row["what"] == "channel claude"] == ["claude"]  # it is not called
+        return next(row for row in rows if row["what"] == "accounts claude")
 
     assert (told()["level"], told()["message"]) == ("warn", "0 of 0 accounts can be used now")
     desk.rows("import", desk.credentials(), "--id", "ann")

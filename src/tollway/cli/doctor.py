@@ -58,6 +58,7 @@ async def _examine(settings: Settings, offline: bool) -> list[Finding]:
         sheet=settings.sheet,
         probe=None if offline else Prober(client, providers, catalog),
         findings=(*settings.findings, *checkup(settings.pools, round(clock.now_s() * 1000))),
+        lent=frozenset(pool.channel.id for pool in settings.pools),
     )
     try:
         return await examine(subject)

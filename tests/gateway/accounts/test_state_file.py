@@ -202,6 +202,34 @@ def test_only_one_at_a_time_may_renew_an_account(path: Path) -> None:
     other.let_go(again)
 
 
+HOLDS = """
+import sys
+from pathlib import Path
+from tollway.gateway.accounts.state_file import StateFile
+held = StateFile(Path(sys.argv[1])).take("ann")
+print("held" if held else "not held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_right_to_renew_comes_back_when_its_holder_is_killed(path: Path) -> None:
+    file = kept(path, ROW)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDS, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(os.environ)
+    )
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"held\n"
+    assert file.take("ann") is None
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    holder.stdin.close()
+    holder.stdout.close()
+    held = file.take("ann")
+    assert held is not None
+    file.let_go(held)
+
+
 WRITES = """
 import sys
 from pathlib import Path

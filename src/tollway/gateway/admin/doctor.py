@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tollway.core.finding import Finding, Level
+from tollway.core.ids import ChannelId
 from tollway.core.model import Channel, Model
 from tollway.gateway.admin.database_health import database
 from tollway.gateway.catalog import Catalog
@@ -39,6 +40,8 @@ class Subject:
     """Without it, no channel is called."""
     findings: Sequence[Finding] = ()
     """What was found before, e.g. by reading the settings."""
+    lent: frozenset[ChannelId] = frozenset()
+    """Channels that are pools of accounts: those lend their tokens to calls, not to the doctor."""
 
 
 async def examine(subject: Subject) -> list[Finding]:
@@ -51,7 +54,7 @@ async def examine(subject: Subject) -> list[Finding]:
     found += channels(subject.channels, subject.catalog, subject.sheet)
     found += models(subject.channels, subject.catalog, subject.sheet)
     found += fallbacks(subject.catalog, subject.sheet)
-    found += await reach(subject.channels, subject.probe)
+    found += await reach([one for one in subject.channels if one.id not in subject.lent], subject.probe)
     return found
 
 
