@@ -12,10 +12,10 @@ from tollway.gateway.admin.routing import RouteDesk
 from tollway.gateway.app import known_providers
 from tollway.gateway.channels.board import ChannelBoard
 from tollway.gateway.channels.roster import used
+from tollway.gateway.routing.groups import GroupRoutes
 from tollway.gateway.routing.health import Health
 from tollway.gateway.routing.memory import Memory
 from tollway.gateway.routing.observations import Signals
-from tollway.gateway.routing.router import Router
 from tollway.gateway.stock import fixed_of
 
 COLUMNS = ("order", "lane", "model", "tier", "weight", "share", "score", "ttfb_ms", "price_usd", "state", "why")
@@ -64,15 +64,16 @@ async def _desk_of(office: Office) -> RouteDesk:
     settings, providers = office.settings, known_providers()
     catalog, _ = await shelf_of(office).everything()
     board = ChannelBoard(office.database, office.clock, stored_in(office))
-    news = await board.news()
-    roster = fixed_of(settings, providers).with_stored(news.channels if news is not None else ())
+    await board.news()
+    stored, groups = board.told
+    roster = fixed_of(settings, providers).with_stored(stored)
     signals = Signals(Health(settings.health), Memory(settings.routing), settings.routing)
     try:
-        router = Router(catalog.models, used(roster), providers, signals)
+        routes = GroupRoutes(groups, catalog.models, used(roster), providers, signals)
     except ValueError as error:
         leave(str(error), USAGE)
     return RouteDesk(
-        lambda: catalog, lambda _caller, _model: router, office.keys, office.users, office.subscriptions.plans.rules,
+        lambda: catalog, lambda: routes, office.keys, office.users, office.subscriptions.plans.rules,
         office.clock,
     )  # fmt: skip
 

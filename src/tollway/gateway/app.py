@@ -208,7 +208,7 @@ class Hub:
         desk: Callable[..., object] = load("tollway.gateway.admin.routing", "RouteDesk")
         return desk(
             catalog=lambda: self.catalog,
-            router=lambda _caller, _model: self.router,
+            routes=lambda: self.routes,
             keys=keys,
             users=users,
             plans=self.subscriptions.plans.rules,

@@ -13,6 +13,7 @@ from tollway.backends.clock import SystemClock
 from tollway.backends.localvault import LocalVault
 from tollway.backends.sql import SqlDatabase
 from tollway.core.errors import TollwayError
+from tollway.core.groups import USUAL_GROUPS
 from tollway.core.ids import ChannelId
 from tollway.core.model import Channel
 from tollway.gateway import dialects
@@ -35,7 +36,8 @@ from tollway.gateway.dialect import Dialect
 from tollway.gateway.ledger.ledger import Ledger
 from tollway.gateway.limits.rate import RateLimiter
 from tollway.gateway.pipeline.trial import Trial, model_for_test
-from tollway.gateway.routing.router import Router
+from tollway.gateway.routing.groups import GroupRoutes
+from tollway.gateway.routing.observations import Signals
 from tollway.gateway.stock import inside_of
 from tollway.kit.registry import discover
 
@@ -78,7 +80,7 @@ async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
     catalog, plans, providers = Catalog.load(), Plans.load(), known_providers()
     subscriptions = Subscriptions(database, clock, plans, Terms())
     users, ring = Users(database, clock, keys, subscriptions), KeyRing(database, clock, plans=plans.rules)
-    router = Router(catalog.models, CHANNELS, providers)
+    ways = GroupRoutes(USUAL_GROUPS, catalog.models, CHANNELS, providers, Signals())
     rooms = Rooms(
         database=database,
         users=users,
@@ -97,7 +99,7 @@ async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
             trial=Trial(providers, lambda provider: inside_of(providers)[provider.name]),
             rests_for_s=lambda channel: 30.0 if channel == "openai" else 0.0,
         ),
-        routing=RouteDesk(lambda: catalog, lambda _caller, _model: router, keys, users, plans.rules, clock),
+        routing=RouteDesk(lambda: catalog, lambda: ways, keys, users, plans.rules, clock),
         writers={dialect.family: dialect.write_error for dialect in discover(dialects, "dialect", Dialect).values()},
     )
     app = control_app(rooms)

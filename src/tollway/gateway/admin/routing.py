@@ -17,7 +17,7 @@ from tollway.gateway.catalog import Catalog
 from tollway.gateway.limits.rate import RateLimiter
 from tollway.gateway.routing.complexity import AUTO, wish_of
 from tollway.gateway.routing.explain import Imagined, explained
-from tollway.gateway.routing.router import Router
+from tollway.gateway.routing.groups import GroupRoutes, way_for
 from tollway.kit.uuid7 import uuid7
 from tollway.ports import Clock
 
@@ -31,8 +31,7 @@ class RouteDesk:
     """Explains routes by what a process knows at this moment."""
 
     catalog: Callable[[], Catalog]
-    router: Callable[[Caller, Model | None], Router]
-    """By which calls of a caller are routed, for a model or for the auto router."""
+    routes: Callable[[], GroupRoutes]
     keys: ApiKeys
     users: Users
     plans: Callable[[str], PlanRules]
@@ -53,8 +52,9 @@ class RouteDesk:
             return limiter.may(caller, model.id)
 
         told: Shown = {"asked": name}
+        ways = self.routes().of(caller)
         if name == AUTO:
-            wish, router = wish_of(asked), self.router(caller, None)
+            wish, router = wish_of(asked), ways[0].router
             able = [one for one in catalog.models if may(one) and wish.suits(one) and router.is_bought(one)]
             model = router.best_for(wish, able, asked, now_s)
             told["auto"] = {"kind": wish.kind.value, "level": wish.level.name.lower(), "tokens": wish.tokens}
@@ -62,10 +62,11 @@ class RouteDesk:
             model = catalog.find(name)
         if model is None or not model.enabled:
             raise ModelNotFound(f"the model {name[:100]!r} is not on sale here", field="model")
-        router = self.router(caller, model)
-        if not router.serves(model.id):
+        way = way_for(model, ways)
+        if not way.router.serves(model.id):
             raise NoChannelAnswered(())
-        return told | {"may_use": may(model)} | explained(router, model, asked, now_s, may)
+        told |= {"may_use": may(model), "group": way.group}
+        return told | explained(way.router, way.sold(model), asked, now_s, may)
 
     async def _caller(self, key: str) -> Caller:
         record = await self.keys.find(key)

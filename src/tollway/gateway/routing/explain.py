@@ -11,6 +11,7 @@ from tollway.core.chat import ChatRequest, Message, Role, Text
 from tollway.core.ids import CallId
 from tollway.core.model import Model
 from tollway.gateway.dialect import Body, Envelope
+from tollway.gateway.routing.keys import KeyTurns
 from tollway.gateway.routing.observations import Seen
 from tollway.gateway.routing.plan import Candidate
 from tollway.gateway.routing.question import Question
@@ -74,7 +75,8 @@ def explained(router: Router, model: Model, asked: Question, now_s: float, may: 
     route = route_of(asked)
     ways = router.ways(model)
     chain = route.chain if route is not None and route.chain else ways.chain
-    signals = dataclasses.replace(router.signals, memory=router.signals.memory.copy())
+    signals = dataclasses.replace(router.signals, memory=router.signals.memory.copy(), turns=KeyTurns())
+    router = router.beside(signals)
     seen = Seen(signals, asked.id, now_s, asked)
     if route is not None and route.channel:
         order = list(router.plan(model, asked.id, now_s, asked).candidates)

@@ -1,5 +1,6 @@
 """From a model to an ordered plan of channels: by priority, then strategy, then the fallback models."""
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -102,6 +103,12 @@ class Router:
         remembers = asked is not None and any(strategy.remembers for strategy in chain)
         return Plan(model, Lineup([first], order), ways.facts, seen.answered if remembers else None)
 
+    def beside(self, signals: Signals) -> "Router":
+        """This router, going by other signals."""
+        other = copy.copy(self)
+        other.signals = signals
+        return other
+
     def ways(self, model: Model) -> Ways:
         """All that may answer for a model."""
         ways = self._ways.get(model.id)
@@ -184,7 +191,7 @@ class Router:
             his = next((one for one in every if one.lane == bond.lane and one.model is plan.model), None)
             if his is None:
                 bond = bonds.lost(bond)
-            elif self.health.usable(his, now_s) and self._has_room(his, now_s):
+            elif self.health.usable(his, now_s) and self.has_room(his, now_s):
                 rest = iter(()) if bond.is_exclusive else (one for one in plan.candidates if one is not his)
                 plan = Plan(plan.model, Lineup([his], rest), plan.facts, plan.answered)
         noted = plan.answered
