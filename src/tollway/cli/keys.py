@@ -29,6 +29,11 @@ COLUMNS = (
 )
 
 route_option = click.option("--route", help="The strategy its calls are routed by, e.g. prefix_affinity,cheapest.")
+cross_option = click.option(
+    "--cross-group-retry/--no-cross-group-retry",
+    default=None,
+    help="With --group auto: a call goes on to the next group when the first has failed.",
+)
 group_option = click.option("--group", help="Empty: its owner's; auto: the automatic groups in turn.")
 
 
@@ -52,13 +57,17 @@ async def shown(office: Office, keys: list[KeyRecord]) -> list[Row]:
 @click.option("--model", "models", multiple=True, help="A model the key may use, or a pattern; may be repeated.")
 @click.option("--days", type=float, help="Days until it expires. Default: the setting.")
 @group_option
+@cross_option
 @route_option
 @budgets_option
 @json_option
 @click.pass_obj
 def create(argv: Argv, /, user: str, name: str, admin: bool, as_json: bool, **wish: Any) -> None:
     """Make an API key of a user (id or e-mail address); it is shown this once."""
-    limits = KeyLimits(wish["requests_per_minute"], wish["parallel_calls"], wish["models"] or None, wish["route"])
+    limits = KeyLimits(
+        wish["requests_per_minute"], wish["parallel_calls"], wish["models"] or None, wish["route"],
+        wish["cross_group_retry"],
+    )  # fmt: skip
     wanted = KeyChange(budgets=budgets_wanted(wish["budgets"], none=False), group=wish["group"])
     days = wish["days"]
 
@@ -96,6 +105,7 @@ def everyone(argv: Argv, user: str | None, revoked_too: bool, as_json: bool) -> 
 @click.option("--parallel-calls", type=int)
 @click.option("--model", "models", multiple=True, help="A model the key may use, or a pattern; may be repeated.")
 @group_option
+@cross_option
 @route_option
 @budgets_option
 @no_budget_option
@@ -103,7 +113,7 @@ def everyone(argv: Argv, user: str | None, revoked_too: bool, as_json: bool) -> 
 @click.pass_obj
 def change(argv: Argv, /, key_id: str, name: str | None, as_json: bool, **wish: Any) -> None:
     """Change a key's limits and budgets; what is not said stays. It holds from the key's next call on."""
-    stated = {field: wish[field] for field in KeyLimits.__struct_fields__ if wish[field]}
+    stated = {field: wish[field] for field in KeyLimits.__struct_fields__ if wish[field] or wish[field] is False}
     wanted = KeyChange(name, stated or None, budgets_wanted(wish["budgets"], wish["no_budget"]), wish["group"])
     if wanted == KeyChange():
         raise click.UsageError("say what to change: --budget, --no-budget, --name, --group or a limit")

@@ -25,6 +25,8 @@ class KeyLimits(msgspec.Struct, frozen=True):
     """Allowed model ids; an entry may be a glob (`gpt-*`)."""
     route: str | None = None
     """The strategy its calls are routed by, instead of the model's; of an administering key also `channel:<id>`."""
+    cross_group_retry: bool | None = None
+    """A call of a key of the group `auto` goes on to the next group when the first has failed."""
 
 
 class Budget(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.gateway.pipeline.stage import Ear, Played, Stage, open_stage, refused, spoken, whole
+from tollway.core.caller import KeyLimits
 from tollway.core.groups import Groups
 from tollway.gateway.admin.users import UserChange, Users
 from tollway.gateway.auth.api_keys import ApiKeys, KeyChange, KeyRules
@@ -42,9 +43,10 @@ class Grouped:
         self.stage = stage
         self.keys = ApiKeys(stage.hub.database, stage.hub.clock, KeyRules(90))
 
-    async def key(self, group: str) -> str:
+    async def key(self, group: str, crosses: bool | None = None) -> str:
         """A key of this group."""
-        return (await self.keys.create(self.stage.user, group, wanted=KeyChange(group=group))).api_key
+        limits = KeyLimits(cross_group_retry=crosses)
+        return (await self.keys.create(self.stage.user, group, limits, wanted=KeyChange(group=group))).api_key
 
     def hold(self, **changes: object) -> None:
         """The groups are these from now on."""
@@ -166,6 +168,30 @@ async def test_auto_takes_the_first_group_that_serves_the_model_and_its_price(tm
         assert (receipt.group, receipt.ratio) == ("vip", "1.5")
         ear = await here.ask(refused(500), key=auto)  # retries stay in the group
         assert (ear.status, await here.channels(ear)) == (502, ["vip"])
+
+
+async def test_a_key_may_go_on_to_the_next_group_at_the_price_of_the_one_that_answers(tmp_path: Path) -> None:
+    rows = ROWS.split('[[channels]]\nid = "all"')[0]
+    async with grouped(tmp_path, rows) as here:
+        auto = await here.key("auto", crosses=True)
+        here.hold(auto_groups=("free", "cheap", "vip"))
+        ear = await here.ask(refused(500), whole(), key=auto, max_tokens=1000)
+        assert await here.channels(ear) == ["common", "vip"]
+        receipt = await here.stage.receipt(ear.call)
+        assert (receipt.group, receipt.ratio) == ("vip", "1.5")
+        vip = await here.ask(whole(), key=await here.key("vip"), max_tokens=1000)
+        held = (await here.stage.receipt(vip.call)).hold_nano_usd
+        ear = await here.ask(whole(), key=auto, max_tokens=1000)
+        receipt = await here.stage.receipt(ear.call)
+        assert (receipt.group, receipt.hold_nano_usd) == ("cheap", held)  # the dearest of the plan is held
+
+
+async def test_no_channel_is_tried_twice_because_it_serves_two_groups(tmp_path: Path) -> None:
+    async with grouped(tmp_path) as here:
+        auto = await here.key("auto", crosses=True)
+        here.hold(auto_groups=("cheap", "vip"))
+        ear = await here.ask(refused(503), refused(503), refused(503), key=auto)
+        assert (ear.status, await here.channels(ear)) == (502, ["common", "all", "vip"])
 
 
 async def test_a_group_without_a_channel_for_the_model_is_told_so(tmp_path: Path) -> None:

@@ -78,6 +78,8 @@ class NewKeyBody(BaseModel):
     budget: BudgetJson = None
     group: _Group = None
     route: _Route = None
+    cross_group_retry: bool | None = None
+    """Of a key of the group `auto`: its calls go on to the next group when the first has failed."""
 
 
 class KeyChangeBody(BaseModel):
@@ -90,6 +92,7 @@ class KeyChangeBody(BaseModel):
     budget: BudgetJson = None
     group: _Group = None
     route: _Route = None
+    cross_group_retry: bool | None = None
 
 
 def routes(keys: ApiKeys, clock: Clock, spent: Spent) -> APIRouter:
@@ -106,7 +109,9 @@ def routes(keys: ApiKeys, clock: Clock, spent: Spent) -> APIRouter:
         _unbound(caller, "make keys: the new one might have none")
         asked = body or NewKeyBody()
         models = None if asked.models is None else tuple(asked.models)
-        limits = KeyLimits(asked.requests_per_minute, asked.parallel_calls, models, asked.route)
+        limits = KeyLimits(
+            asked.requests_per_minute, asked.parallel_calls, models, asked.route, asked.cross_group_retry
+        )
         wish = KeyChange(budgets=read_budgets(asked.budget), group=asked.group)
         new = await keys.create(caller.user, asked.name, limits, wanted=wish, lifetime_days=asked.expires_in_days)
         told = show_key(new.record, clock.now_s())

@@ -1,7 +1,7 @@
 """One request as a page of prose: whatever can refuse a call comes before its first byte; whatever it owes, after."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -22,7 +22,8 @@ from tollway.gateway.pipeline.relief import relieved
 from tollway.gateway.pipeline.seals import Seals
 from tollway.gateway.pipeline.weigh import weigh
 from tollway.gateway.routing.complexity import AUTO
-from tollway.gateway.routing.groups import GroupRoutes, way_for
+from tollway.gateway.routing.crossing import crossed
+from tollway.gateway.routing.groups import GroupRoutes, GroupWay, way_for
 from tollway.gateway.routing.plan import Plan, plan_of
 from tollway.gateway.routing.router import Router
 from tollway.kit.http1.wire import Sink
@@ -59,8 +60,7 @@ async def relay(call: Call, gw: Gateway, sink: Sink) -> None:
     model = asked_model(call, gw, ways[0].router)
     slot = gw.limits.admit(call.caller, model.id, call.started_s)
     try:
-        way = ways[0] if len(ways) == 1 else way_for(model, ways)
-        plan = allowed(planned(way.sold(model), call, gw, way.router), call, gw, way.router)
+        plan = grouped(model, call, gw, ways)
         weighed = await weigh(call, plan, gw.ledger, gw.usual)
         with weighed.hold:
             delivery = Delivery(call, plan, weighed, slot, sink, gw)
@@ -77,6 +77,17 @@ async def relay(call: Call, gw: Gateway, sink: Sink) -> None:
                 raise
     finally:
         slot.release()
+
+
+def grouped(model: Model, call: Call, gw: Gateway, ways: Sequence[GroupWay]) -> Plan:
+    """The plan in the caller's group; of several, in the first that serves the model, and in the others if he wants."""
+
+    def plan_in(way: GroupWay) -> Plan:
+        return allowed(planned(way.sold(model), call, gw, way.router), call, gw, way.router)
+
+    if len(ways) == 1:
+        return plan_in(ways[0])
+    return crossed(ways, plan_in) if call.caller.limits.cross_group_retry else plan_in(way_for(model, ways))
 
 
 def planned(model: Model, call: Call, gw: Gateway, router: Router) -> Plan:
