@@ -14,6 +14,7 @@ COMMANDS = {
     "keys": "Make, list, change and revoke API keys.",
     "organisations": "Make organisations, fill them, bound what they spend.",
     "channels": "Make, show, change, test and remove channels.",
+    "import": "Take channels over from LiteLLM, new-api or one-api.",
     "vault": "The keys under which secrets are sealed.",
     "groups": "Make, change and show groups of users and channels.",
     "plans": "List the plans on offer.",
@@ -28,6 +29,9 @@ COMMANDS = {
 }
 """Every command, in the order of `--help`: the module of that name holds it as `command`."""
 
+_MODULES = {"import": "imports"}
+"""Commands whose names no module can have."""
+
 
 class Lazy(click.Group):
     """Loads a command's module when the command is used, so that none pays for another's imports."""
@@ -38,7 +42,8 @@ class Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"tollway.cli.{cmd_name}").command
+        module = _MODULES.get(cmd_name, cmd_name)
+        command: click.Command = importlib.import_module(f"tollway.cli.{module}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -1,6 +1,6 @@
 """Makes, changes and removes the channels that are kept in the database, their keys sealed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -68,7 +68,7 @@ class StoredChannels:
         """
         return (await self.create_all([values], author))[0]
 
-    async def create_all(self, rows: list[Mapping[str, Any]], author: str) -> list[ChannelRecord]:
+    async def create_all(self, rows: Sequence[Mapping[str, Any]], author: str) -> list[ChannelRecord]:
         """Keep all of them, or none. Raises like `create`."""
         stated = [self._form.read(values) for values in rows]
         await self._same_vault()

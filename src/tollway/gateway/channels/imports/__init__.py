@@ -1,0 +1,1 @@
+"""Reads other relays' configurations as channels; what has no counterpart is listed, never dropped in silence."""
