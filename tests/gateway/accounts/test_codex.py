@@ -57,6 +57,22 @@ async def test_the_upstream_always_streams_and_the_caller_gets_what_he_asked_for
         await hall.stage.quiet()
 
 
+async def test_callers_who_speak_the_dialect_themselves_get_whole_answers_and_streams_too(tmp_path: Path) -> None:
+    async with opened(tmp_path, "ann") as hall:
+        body = {"model": "gpt-5.2", "input": "hello", "prompt_cache_key": "mine"}
+        whole = await hall.stage.ask("/v1/responses", body)
+        assert whole.status == 200, whole.data
+        assert whole.json["object"] == "response"
+        assert whole.json["output"][0]["content"][0]["text"] == "You said: hello"
+        stream = await hall.stage.ask("/v1/responses", body | {"stream": True})
+        assert b"response.output_text.delta" in stream.data
+        assert b"response.completed" in stream.data
+        for asked in hall.calls():
+            assert asked.json["stream"] is True
+            assert asked.json["prompt_cache_key"] == asked.headers["session_id"] == "mine"
+        await hall.stage.quiet()
+
+
 async def test_the_account_is_named_and_nobody_is_imitated(tmp_path: Path) -> None:
     async with opened(tmp_path, "ann", kept={"account_id": "acc-1"}) as hall:
         await ask(hall, user_agent="codex_cli/1", originator="codex_cli", x_session_id="talk")
