@@ -21,10 +21,7 @@ from tollway.gateway.admin.first_run import Newcomers
 from tollway.gateway.admin.users import Users
 from tollway.gateway.auth.api_keys import ApiKeys, KeyRules
 from tollway.gateway.auth.identify import KeyRing
-from tollway.gateway.auth.lockout import Lockout, LockoutRule
-from tollway.gateway.billing.plans import Plans
-from tollway.gateway.billing.subscriptions import Subscriptions
-from tollway.gateway.billing.terms import terms_of
+from tollway.gateway.auth.lockout import Lockout
 from tollway.gateway.cards.board import PriceBoard
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.channels.board import ChannelBoard, News
@@ -35,8 +32,9 @@ from tollway.gateway.dialect import Dialect, Opaque
 from tollway.gateway.engines.discovery import LocalEngines
 from tollway.gateway.engines.fleet import Engines
 from tollway.gateway.engines.offload import Offload
+from tollway.gateway.furnish import client_of, ledger_rules, lockout_rule, signals_of, subscriptions_of
 from tollway.gateway.http import Front
-from tollway.gateway.ledger.ledger import Ledger, Rules
+from tollway.gateway.ledger.ledger import Ledger
 from tollway.gateway.limits.lanes import LaneLimits
 from tollway.gateway.limits.rate import RateLimiter
 from tollway.gateway.metering.learned import UsualOutput
@@ -49,22 +47,17 @@ from tollway.gateway.pipeline.relay import Gateway
 from tollway.gateway.pipeline.seals import Seals
 from tollway.gateway.pipeline.trial import Proven, Trial, model_for_test
 from tollway.gateway.provider import Provider
-from tollway.gateway.routing.affinity import Bonds
 from tollway.gateway.routing.chain import STRATEGIES
 from tollway.gateway.routing.groups import GroupRoutes
-from tollway.gateway.routing.health import Health
-from tollway.gateway.routing.memory import Memory
-from tollway.gateway.routing.observations import Signals
 from tollway.gateway.routing.router import Router
 from tollway.gateway.routing.sharing import Sharing
 from tollway.gateway.stock import fixed_of, form_of, inside_of, vault_of
 from tollway.gateway.surface import Surface
 from tollway.gateway.worker import Worker
 from tollway.kit.http1.asgi import App
-from tollway.kit.http1.client import Client
 from tollway.kit.registry import discover
-from tollway.ports import Clock, Database, KeyValue, Transaction, Upstream
-from tollway.settings import Books, Keys, Settings, SettingsError
+from tollway.ports import Clock, KeyValue, Transaction, Upstream
+from tollway.settings import Settings, SettingsError
 
 log = logging.getLogger("tollway.app")
 BEAT_S = 1.0
@@ -106,20 +99,20 @@ class Hub:
         self.stored = StoredChannels(self.database, self.clock, vault_of(settings), form)
         self.board = ChannelBoard(self.database, self.clock, self.stored)
         self.shared = shared(settings.server.shared_url, self.clock)
-        self.ledger = Ledger(self.database, settings.data_dir, self.clock, _ledger_rules(settings.ledger))
-        self.subscriptions = _subscriptions(settings, self.database, self.clock)
+        self.ledger = Ledger(self.database, settings.data_dir, self.clock, ledger_rules(settings.ledger))
+        self.subscriptions = subscriptions_of(settings, self.database, self.clock)
         rules = self.subscriptions.plans.rules
-        self.keys = KeyRing(self.database, self.clock, Lockout(_lockout_rule(settings.keys)), rules)
+        self.keys = KeyRing(self.database, self.clock, Lockout(lockout_rule(settings.keys)), rules)
         local = [provider.name for provider in self.providers.values() if provider.local_price]
         self.groups = USUAL_GROUPS
         self.listed = self.priced = self.catalog = Catalog.load(settings.sheet, local)
         self.prices = PriceBoard(self.database, self.clock)
         self.limits = RateLimiter(self._model)
         self.lane_limits = LaneLimits()
-        self.signals = _signals(settings, self.lane_limits)
+        self.signals = signals_of(settings, self.lane_limits)
         self.health = self.signals.health
         self.routes = self._routes()
-        self.upstream = _client(settings)
+        self.upstream = client_of(settings)
         self.inside: Mapping[str, Upstream] = inside_of(self.providers)
         self.engines = LocalEngines(self.catalog, self.channels, self.providers, self.upstream)
         self.lenders = lenders(settings.pools, self.providers, self.upstream, self.clock.now_s)
@@ -360,35 +353,6 @@ def shared(url: str, clock: Clock) -> KeyValue:
 
 def _one(tx: Transaction) -> None:
     tx.run("SELECT 1")
-
-
-def _lockout_rule(keys: Keys) -> LockoutRule:
-    return LockoutRule(keys.lockout_failures, keys.lockout_within_s, keys.lockout_locked_s, keys.lockout_loopback_too)
-
-
-def _ledger_rules(books: Books) -> Rules:
-    return Rules(books.durability == "sync", books.flush_ms / 1000, books.lease_s, books.sweep_s)
-
-
-def _signals(settings: Settings, limits: LaneLimits) -> Signals:
-    rules, bonds = settings.routing, Bonds(settings.affinity)
-    return Signals(Health(settings.health), Memory(rules), rules, limits, bonds=bonds)
-
-
-def _subscriptions(settings: Settings, database: Database, clock: Clock) -> Subscriptions:
-    stated = settings.plans
-    plans = Plans.load(settings.sheet, stated.default)
-    terms = terms_of(stated.default, stated.sign_up_credits, stated.referral_credits, stated.claim_days)
-    return Subscriptions(database, clock, plans, terms)
-
-
-def _client(settings: Settings) -> Client:
-    wire = settings.upstream
-    return Client(
-        max_idle_per_origin=wire.max_idle_per_origin,
-        max_per_origin=wire.max_per_origin,
-        idle_max_age_s=wire.idle_max_age_s,
-    )
 
 
 def _secret(folder: Path) -> bytes:

@@ -1,15 +1,17 @@
 """From one group of a caller to his next: the plans of several groups as one (relay.md 4.3)."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import msgspec
 
 from tollway.core.errors import NoChannelAnswered, RateLimited
-from tollway.gateway.routing.groups import GroupWay
 from tollway.gateway.routing.plan import Candidate, Facts, Lineup, Plan
 
+W = TypeVar("W")
 
-def crossed(ways: Sequence[GroupWay], plan_in: Callable[[GroupWay], Plan]) -> Plan:
+
+def crossed(ways: Sequence[W], plan_in: Callable[[W], Plan]) -> Plan:
     """The plan of the first group, then those of the others, each at its own price; the worst case is the dearest.
 
     A group that no channel serves now is left out. Raises what the first one raised when that is true of all.

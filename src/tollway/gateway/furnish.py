@@ -1,0 +1,49 @@
+"""From settings to what the rooms are built with."""
+
+from tollway.gateway.auth.lockout import LockoutRule
+from tollway.gateway.billing.plans import Plans
+from tollway.gateway.billing.subscriptions import Subscriptions
+from tollway.gateway.billing.terms import terms_of
+from tollway.gateway.ledger.ledger import Rules
+from tollway.gateway.limits.lanes import LaneLimits
+from tollway.gateway.routing.affinity import Bonds
+from tollway.gateway.routing.health import Health
+from tollway.gateway.routing.memory import Memory
+from tollway.gateway.routing.observations import Signals
+from tollway.kit.http1.client import Client
+from tollway.ports import Clock, Database
+from tollway.settings import Books, Keys, Settings
+
+
+def lockout_rule(keys: Keys) -> LockoutRule:
+    """When an address is shut out."""
+    return LockoutRule(keys.lockout_failures, keys.lockout_within_s, keys.lockout_locked_s, keys.lockout_loopback_too)
+
+
+def ledger_rules(books: Books) -> Rules:
+    """How the books are kept."""
+    return Rules(books.durability == "sync", books.flush_ms / 1000, books.lease_s, books.sweep_s)
+
+
+def signals_of(settings: Settings, limits: LaneLimits) -> Signals:
+    """What routing goes by."""
+    rules, bonds = settings.routing, Bonds(settings.affinity)
+    return Signals(Health(settings.health), Memory(rules), rules, limits, bonds=bonds)
+
+
+def subscriptions_of(settings: Settings, database: Database, clock: Clock) -> Subscriptions:
+    """Who has which plan."""
+    stated = settings.plans
+    plans = Plans.load(settings.sheet, stated.default)
+    terms = terms_of(stated.default, stated.sign_up_credits, stated.referral_credits, stated.claim_days)
+    return Subscriptions(database, clock, plans, terms)
+
+
+def client_of(settings: Settings) -> Client:
+    """The wire to providers."""
+    wire = settings.upstream
+    return Client(
+        max_idle_per_origin=wire.max_idle_per_origin,
+        max_per_origin=wire.max_per_origin,
+        idle_max_age_s=wire.idle_max_age_s,
+    )
