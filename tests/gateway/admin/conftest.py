@@ -22,7 +22,7 @@ from tollway.gateway.admin.control import Rooms, control_app
 from tollway.gateway.admin.routing import RouteDesk
 from tollway.gateway.admin.users import Users
 from tollway.gateway.app import known_providers
-from tollway.gateway.auth.api_keys import ApiKeys
+from tollway.gateway.auth.api_keys import ApiKeys, KeyRules
 from tollway.gateway.auth.credential import carriers_of, credential
 from tollway.gateway.auth.identify import KeyRing
 from tollway.gateway.billing.plans import Plans
@@ -36,6 +36,7 @@ from tollway.gateway.dialect import Dialect
 from tollway.gateway.ledger.ledger import Ledger
 from tollway.gateway.limits.rate import RateLimiter
 from tollway.gateway.pipeline.trial import Trial, model_for_test
+from tollway.gateway.routing.chain import STRATEGIES
 from tollway.gateway.routing.groups import GroupRoutes
 from tollway.gateway.routing.observations import Signals
 from tollway.gateway.stock import inside_of
@@ -75,7 +76,8 @@ class Hub:
 async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
     clock, database = SystemClock(), sql.open("sqlite://", tmp_path)
     await database.migrate()
-    ledger, keys = Ledger(database, tmp_path, clock), ApiKeys(database, clock)
+    ledger = Ledger(database, tmp_path, clock)
+    keys = ApiKeys(database, clock, KeyRules(strategies=frozenset(STRATEGIES)))
     await ledger.start()
     catalog, plans, providers = Catalog.load(), Plans.load(), known_providers()
     subscriptions = Subscriptions(database, clock, plans, Terms())

@@ -24,7 +24,7 @@ from tollway.gateway.pipeline.weigh import weigh
 from tollway.gateway.routing.complexity import AUTO
 from tollway.gateway.routing.crossing import crossed
 from tollway.gateway.routing.groups import GroupRoutes, GroupWay, way_for
-from tollway.gateway.routing.plan import Plan, plan_of
+from tollway.gateway.routing.plan import Plan
 from tollway.gateway.routing.router import Router
 from tollway.kit.http1.wire import Sink
 
@@ -126,14 +126,14 @@ def allowed(plan: Plan, call: Call, gw: Gateway, router: Router) -> Plan:
     able = (not tools or "tools" in plan.able) and (not media or "vision" in plan.able)
     if able and caller.limits.models is None and caller.plan.models == "all":
         return plan
-    ready = tuple(
-        one
-        for one in plan.candidates
-        if one.model.id == plan.model.id or (gw.limits.may(caller, one.model.id) and _able(one.model, tools, media))
+    barred = frozenset(
+        one.id
+        for one in plan.facts.models
+        if one.id != plan.model.id and not (gw.limits.may(caller, one.id) and _able(one, tools, media))
     )
-    if not ready:
-        return router.last_resort(plan.model, call.started_s)
-    return msgspec.structs.replace(plan_of(plan.model, ready), answered=plan.answered, shape=plan.shape, why=plan.why)
+    if not barred:
+        return plan
+    return plan.without(barred) or router.last_resort(plan.model, call.started_s)
 
 
 def _asks_for_tools(call: Call) -> bool:

@@ -1,12 +1,12 @@
 """The channels that may answer one call, in the order they will be tried, drawn only as far as they are needed."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, overload
 
 import msgspec
 
-from tollway.core.ids import LaneId
+from tollway.core.ids import LaneId, ModelId
 from tollway.core.model import Channel, Model, Price
 from tollway.core.money import round_up_ratio
 from tollway.gateway.dialect import Target
@@ -80,6 +80,15 @@ class Facts:
     """Nano-dollars that one input and one output token cost at most, margin included, rounded upward each."""
     pictured: bool
     """Some model is paid by the picture."""
+    narrower: dict[frozenset[ModelId], "Facts"] = field(default_factory=dict)
+    """What was worked out for plans without some of the models."""
+
+    def without(self, barred: frozenset[ModelId]) -> "Facts":
+        """The same for a plan without these models."""
+        facts = self.narrower.get(barred)
+        if facts is None:
+            facts = self.narrower[barred] = facts_of(one for one in self.models if one.id not in barred)
+        return facts
 
 
 def facts_of(every: Iterable[Model]) -> Facts:
@@ -153,6 +162,14 @@ class Plan(msgspec.Struct):
     """What was decided between local engines and others, for the answer's head and the receipt."""
     shape: Shape | None = None
     """What is changed in the call whichever candidate it goes to."""
+
+    def without(self, barred: frozenset[ModelId]) -> "Plan | None":
+        """The plan without these models, its order as far undecided as before; None when nothing is left."""
+        left = (one for one in self.candidates if one.model.id not in barred)
+        first = next(left, None)
+        if first is None:
+            return None
+        return msgspec.structs.replace(self, candidates=Lineup([first], left), facts=self.facts.without(barred))
 
     @property
     def able(self) -> frozenset[str]:
