@@ -50,6 +50,12 @@ class HealthRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Ask channels whose circuit is open, once its rest is over, before a caller's call does."""
     probe_idle_s: NotNegative = 900.0
     """A channel unused for so long is asked for its list of models, where it has one; 0: never."""
+    hedge: bool = False
+    """Ask a second channel when the first word of a stream takes longer than is usual for its model."""
+    hedge_quantile: Annotated[float, msgspec.Meta(ge=0.5, lt=1)] = 0.95
+    """Longer than usual is longer than this share of first words took."""
+    hedge_share: Share = 0.05
+    """At most this share of extra calls."""
     drip_characters: NotNegative = 48.0
     """Fewer characters than these within `drip_s`, after its first word, and a stream is given up; 0: never."""
     drip_s: Positive = 120.0

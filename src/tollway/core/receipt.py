@@ -46,6 +46,8 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The pool had no account left: asked with the operator's paid key."""
     why: str = ""
     """What was decided between local engines and others; told on the first attempt."""
+    absorbed_nano_usd: NanoUsd = NanoUsd(0)
+    """What it cost us, roughly, to ask it in vain beside another; never charged."""
 
 
 class PriceLine(msgspec.Struct, frozen=True, gc=False):

@@ -7,7 +7,7 @@ import msgspec
 
 from tollway.core.chat import Reasoning, ToolCall
 from tollway.core.errors import Fault
-from tollway.core.money import credits_of, told
+from tollway.core.money import NanoUsd, credits_of, told
 from tollway.core.receipt import Attempt, Reason
 from tollway.gateway.dialect import Voice
 from tollway.gateway.ledger.hold import Ledger
@@ -63,13 +63,26 @@ class Stream(Protocol):
     def gone(self) -> None:
         """The caller left: close the books if they are open and the provider was still speaking."""
 
+    def broken(self) -> None:
+        """Listen no more."""
+
+
+class Race(Protocol):
+    """Two channels asked at once, of which one becomes the answer."""
+
+    def joined(self, one: Candidate, telling: Stream) -> None:
+        """The words of `one` are awaited."""
+
+    def won(self, winner: Candidate) -> None:
+        """`winner` spoke first."""
+
 
 class Delivery:
     """Created when the hold is taken. A whole answer is given here; a stream by a `Telling`, one for each attempt."""
 
     __slots__ = (
-        "_plan", "_seals", "_usual", "call", "committed", "faults", "heart", "ledger", "now_s", "settlement", "sink",
-        "slot", "stream", "weighed",
+        "_plan", "_seals", "_usual", "call", "committed", "faults", "heart", "ledger", "now_s", "race", "settlement",
+        "sink", "slot", "stream", "weighed",
     )  # fmt: skip
 
     def __init__(self, call: Call, plan: Plan, weighed: Weighed, slot: Slot, sink: Sink, rooms: "Rooms") -> None:
@@ -82,6 +95,8 @@ class Delivery:
         """The caller has the head: no other channel from here on."""
         self.stream: Stream | None = None
         """What is being told, from the attempt that may become the answer."""
+        self.race: Race | None = None
+        """Two channels may be asked at once."""
         self._plan, self._seals, self._usual = plan, rooms.seals, rooms.usual
 
     # -- attempts ----------------------------------------------------------------------------------------------
@@ -103,6 +118,16 @@ class Delivery:
                 candidate.account,
                 candidate.fallback,
                 "" if self.settlement.attempts else self._plan.why,
+            )
+        )
+
+    def lost(self, candidate: Candidate, waited_s: float, fault: Fault, absorbed: int) -> None:
+        """Put on the receipt a channel that was cut off for another's sake, and what it cost us, in nano-dollars."""
+        began_ms = round((self.now_s() - waited_s - self.call.started_s) * 1000)
+        channel, model = candidate.channel.id, candidate.upstream_model
+        self.settlement.attempts.append(
+            Attempt(
+                channel, candidate.provider.name, model, 0, fault.message, began_ms, absorbed_nano_usd=NanoUsd(absorbed)
             )
         )
 

@@ -5,12 +5,14 @@ import contextlib
 from collections.abc import Callable, Mapping
 
 from tollway.core.errors import Fault, Remedy
-from tollway.core.ids import CallId, ChannelId
+from tollway.core.ids import CallId, ChannelId, LaneId
 from tollway.core.stream import Completed
 from tollway.gateway.limits.lanes import LaneLimits, Place
+from tollway.gateway.pipeline.call import Call
 from tollway.gateway.pipeline.delivery import Delivery
 from tollway.gateway.pipeline.lending import Lender
 from tollway.gateway.pipeline.prepare import CannotSay, Prepared, prepare
+from tollway.gateway.pipeline.race import Race
 from tollway.gateway.pipeline.reply import StreamReply
 from tollway.gateway.pipeline.telling import Telling
 from tollway.gateway.pipeline.turns import MayTry, attempts, no_answer
@@ -46,25 +48,33 @@ class Dispatcher:
     async def first_to_answer(self, plan: Plan, delivery: Delivery, output_limit: int | None) -> None:
         """Deliver the first answer. Raises Fault when nothing would help, NoChannelAnswered when nothing helped."""
         faults: list[Fault] = []
+        lost: set[LaneId] = set()
         health, call = self._health, delivery.call
-        for candidate in attempts(plan, faults, None if health.all_well else self._trial(call.id)):
-            place = None
+        hedging = health.hedging if call.envelope.stream else None
+        for candidate in attempts(plan, faults, lost, None if health.all_well else self._trial(call.id)):
+            place = race = None
             try:
                 if candidate.limited:
                     place = self._place(candidate, delivery)
                 lender = self._lenders.get(candidate.channel.id) if self._lenders else None
-                if lender is None:
-                    await self._attempt(candidate, delivery, output_limit)
-                else:
+                if lender is not None:
                     await lender.answer(candidate, delivery, lambda one: self._attempt(one, delivery, output_limit))
+                elif hedging is not None and not faults and not candidate.provider.inside:
+                    race = Race(candidate, plan.candidates, delivery, health, hedging)
+                    await race.run(lambda one: self._attempt(one, delivery, output_limit), self._place)
+                else:
+                    await self._attempt(candidate, delivery, output_limit)
                 if plan.answered is not None:
-                    plan.answered(candidate)
+                    plan.answered(candidate if race is None else race.winner or candidate)
                 return
             except Fault as fault:
                 if delivery.committed:
                     raise
-                if not (isinstance(fault, CannotSay) or fault.blameless):
-                    health.failed(candidate, fault, self._now_s(), call.caller.user)
+                self._blame(candidate, fault, call)
+                if race is not None and race.second is not None and race.fault is not None:
+                    self._blame(race.second, race.fault, call)
+                    lost.add(race.second.lane)
+                    faults.append(race.fault)
                 if fault.remedy is Remedy.NONE:
                     raise
                 faults.append(fault)
@@ -74,6 +84,10 @@ class Dispatcher:
                 if not health.all_well:
                     health.release(candidate, call.id)
         raise no_answer(faults)
+
+    def _blame(self, candidate: Candidate, fault: Fault, call: Call) -> None:
+        if not (isinstance(fault, CannotSay) or fault.blameless):
+            self._health.failed(candidate, fault, self._now_s(), call.caller.user)
 
     def _place(self, candidate: Candidate, delivery: Delivery) -> Place:
         """Room for one attempt within the limits of channel and key. Raises Fault when there is none now."""
@@ -140,7 +154,9 @@ class Dispatcher:
                 raise
             await telling.finish(cut=f"the provider broke off ({error.phase})")
         except asyncio.CancelledError:
-            if telling.reads_on:
+            if delivery.race is not None and not telling.spoke:
+                telling.forget()
+            elif telling.reads_on:
                 await _read_on(inbound, telling)
             raise
         if not delivery.committed:

@@ -5,7 +5,7 @@ import asyncio
 from tollway.core.receipt import Reason
 from tollway.core.stream import Completed, Cut, Failed, Finish
 from tollway.gateway.pipeline.allowance import Allowance
-from tollway.gateway.pipeline.delivery import Delivery
+from tollway.gateway.pipeline.delivery import Delivery, Race
 from tollway.gateway.pipeline.head import listed, stream_type
 from tollway.gateway.pipeline.pace import Pace
 from tollway.gateway.pipeline.prepare import Prepared
@@ -29,7 +29,7 @@ class Telling:
 
     __slots__ = (
         "_allowance", "_asked_s", "_beat_s", "_committed", "_delivery", "_ending", "_health", "_left_at", "_pace",
-        "_prologue", "_reply", "_settlement", "_sink", "_tap", "gave_up", "ledger",
+        "_prepared", "_prologue", "_reply", "_settlement", "_sink", "_tap", "gave_up", "ledger",
     )  # fmt: skip
 
     def __init__(
@@ -58,6 +58,9 @@ class Telling:
         """From now on `on_data` takes the provider's bytes as they come."""
         delivery, reply = self._delivery, self._reply
         self._settlement.dropped = listed(prepared.dropped)
+        if delivery.race is not None:
+            self._prepared = prepared
+            delivery.race.joined(reply.candidate, self)
         reply.on_terminal = self._close_books
         if delivery.weighed.is_short:
             self._allowance = Allowance(delivery.call.caller.payer, delivery.weighed, reply, self)
@@ -106,7 +109,21 @@ class Telling:
             now_s = delivery.now_s()
             self._settlement.first_byte_ms = round((now_s - delivery.call.started_s) * 1000)
             self._health.heard(candidate, now_s - asked_s)
+            if delivery.race is not None:
+                self._win(delivery.race)
             delivery.tried(candidate, 200, asked_s)
+
+    def _win(self, race: Race) -> None:
+        """Another channel may have been asked meanwhile: what stands on the receipt is ours again."""
+        settlement, prepared = self._settlement, self._prepared
+        self._delivery.stream = self
+        settlement.dropped, settlement.overridden = listed(prepared.dropped), prepared.overridden
+        race.won(self._reply.candidate)
+
+    @property
+    def spoke(self) -> bool:
+        """It is the answer."""
+        return self._asked_s is None
 
     def broken(self) -> None:
         """Listen no more: all is said, or something went wrong that whoever waits for the provider's end will raise."""
@@ -206,7 +223,8 @@ class Telling:
         delivery.heart.discard(self)
         if self._allowance is not None:
             self._allowance.close()
-        delivery.stream = None
+        if delivery.stream is self:
+            delivery.stream = None
 
     # -- the books ---------------------------------------------------------------------------------------------
 

@@ -11,13 +11,14 @@ MAX_ATTEMPTS = 6
 MayTry = Callable[[Candidate], bool]
 
 
-def attempts(plan: Plan, faults: list[Fault], may_try: MayTry | None = None) -> Iterator[Candidate]:
+def attempts(
+    plan: Plan, faults: list[Fault], failed: set[LaneId], may_try: MayTry | None = None
+) -> Iterator[Candidate]:
     """The candidates in order, no lane twice; one more try in all where a fault's remedy is ONCE_MORE.
 
-    `faults` grows while the caller iterates: the last one decides how to go on. Whom `may_try` refuses, and whose
-    channel failed under another key, comes after all others of its model.
+    `faults` grows while the caller iterates, and `failed` may: the last fault decides how to go on. Whom `may_try`
+    refuses, and whose channel failed under another key, comes after all others of its model.
     """
-    failed: set[LaneId] = set()
     broken: set[ChannelId] = set()
 
     def is_enough(one: Candidate) -> bool:

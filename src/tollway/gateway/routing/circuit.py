@@ -103,6 +103,10 @@ class Circuit:
         if self.why is not None:
             self.close()
 
+    def slow(self, seconds: float) -> None:
+        """A first word was not awaited any longer."""
+        self.ttfb_s += self._rules.alpha * (seconds - self.ttfb_s) if self.ttfb_s else seconds
+
     def answered(self, now_s: float, took_s: float = 0.0) -> None:
         """A good answer came to its end; `took_s` is told of whole answers."""
         rules = self._rules

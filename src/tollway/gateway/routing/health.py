@@ -9,6 +9,7 @@ from tollway.core.ids import LaneId
 from tollway.core.model import Model
 from tollway.gateway.routing.blame import Blame, blame_of
 from tollway.gateway.routing.circuit import Circuit, Why
+from tollway.gateway.routing.hedging import Hedging
 
 MOST = 20_000
 """Records kept at once; names of models may come from callers."""
@@ -32,10 +33,12 @@ W = TypeVar("W", bound=Way)
 class Health:
     """Every circuit. All times are monotonic seconds."""
 
-    __slots__ = ("_calm", "_circuits", "_keywords", "_open", "_suspects", "all_well", "epoch", "news", "rules")
+    __slots__ = ("_calm", "_circuits", "_keywords", "_open", "_suspects", "all_well", "epoch", "hedging", "news", "rules")
 
     def __init__(self, rules: HealthRules | None = None) -> None:
         self.rules = rules or HealthRules()
+        self.hedging = Hedging(self.rules) if self.rules.hedge else None
+        """None: no call is hedged."""
         self._keywords = tuple(word.lower() for word in self.rules.keywords)
         self._circuits: dict[tuple[str, str], Circuit] = {}
         self._open: dict[tuple[str, str], Circuit] = {}
@@ -119,6 +122,12 @@ class Health:
         (self._circuits.get((way.lane, way.model.id)) or self.of(way.lane, way.model.id)).heard(ttfb_s)
         if not self._calm:
             self._acquit(way.lane)
+
+    def waited(self, way: Way, seconds: float) -> None:
+        """Its first word was waited for so long in vain: it takes that long at least."""
+        circuit = self.of(way.lane, way.model.id)
+        if seconds > circuit.ttfb_s:
+            circuit.slow(seconds)
 
     def answered(self, way: Way, now_s: float, took_s: float = 0.0) -> None:
         """An answer came to its good end; `took_s` is told of whole answers, of streams `heard` was."""
