@@ -179,6 +179,7 @@ class Health:
         self._circuits.clear()
         self._suspects.clear()
         self._calm = True
+        self.epoch += 1
 
     def _troubles(self, way: Way) -> list[Circuit]:
         found = self._open.get((way.lane, way.model.id)), self._open.get((way.lane, ""))
