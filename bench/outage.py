@@ -1,4 +1,4 @@
-"""A scripted outage over real HTTP: one provider dead, one slow, one rate-limited, one well; later the dead one recovers.
+"""A scripted outage over real HTTP: one provider dead, one slow, one rate-limited, one well; then the first recovers.
 
     python -m bench.outage [--calls 10000] [--a-second 90]
 
@@ -123,14 +123,14 @@ def write(found: Findings, a_second: float) -> Path:
     lines = [
         f"# Outage, {today}",
         "",
-        f"{found.calls:,} calls at {a_second:g} a second; in the first half one provider answers 500 to everything, one "
-        "takes 1.5 s to its first word and cuts every twentieth stream, one answers 429 beyond 20 calls a second, one "
-        "is well. In the second half the dead one has recovered. All figures from what callers and providers noted.",
+        f"{found.calls:,} calls at {a_second:g} a second; in the first half one provider answers 500 to everything, "
+        "one takes 1.5 s to its first word and cuts every twentieth stream, one answers 429 beyond 20 calls a second, "
+        "one is well. In the second half the dead one has recovered. All is from callers' and providers' notes.",
         "",
         "| What | Found | Should be |",
         "| --- | --: | --: |",
         f"| calls answered | {found.answered_share:.3%} | ≥ 99.9 % |",
-        f"| calls after {found.late_s:g} s that touched the dead provider | {found.touched_dead_late_share:.3%} | < 1 % |",
+        f"| calls after {found.late_s:g} s to the dead provider | {found.touched_dead_late_share:.3%} | < 1 % |",
         f"| requests the dead provider got in all, probes included | {found.dead_asked} | |",
         f"| calls that tried a channel twice | {found.channel_twice} | 0 |",
         f"| calls retried after bytes | {found.retried_after_bytes} | 0 |",

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from tests.journeys.hub import Hub
 
 from bench.process import surroundings
 from bench.weather.moods import Mood, Note
-from tests.journeys.hub import Hub
 from tollway.kit.http1.client import Client
 from tollway.kit.http1.wire import Outbound, UpstreamError
 
@@ -96,8 +96,9 @@ class Scene:
 
 def channels(ports: Mapping[str, int], weights: Mapping[str, int] | None = None) -> str:
     """tollway.toml with one channel for each provider, all of one priority."""
+    shares = weights or {}
     return "".join(
-        f'[[channels]]\nid = "{name}"\nprovider = "openai"\nkey = "sk-{name}"\nweight = {(weights or {}).get(name, 1)}\n'
+        f'[[channels]]\nid = "{name}"\nprovider = "openai"\nkey = "sk-{name}"\nweight = {shares.get(name, 1)}\n'
         f'base_url = "http://127.0.0.1:{port}/v1"\n\n'
         for name, port in ports.items()
     )
@@ -108,7 +109,10 @@ def scene(names: Sequence[str], more: str = "", weights: Mapping[str, int] | Non
     """The providers and a gateway on a fresh folder; `more` is appended to its tollway.toml."""
     command = [sys.executable, "-m", "bench.weather.moods", *names]
     environ = surroundings({"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"})
-    with tempfile.TemporaryDirectory() as folder, subprocess.Popen(command, env=environ, stdout=subprocess.PIPE) as mock:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen(command, env=environ, stdout=subprocess.PIPE) as mock,
+    ):
         try:
             assert mock.stdout is not None
             control, *ports = mock.stdout.readline().decode().split()

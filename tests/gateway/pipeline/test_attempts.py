@@ -62,7 +62,7 @@ def test_attempts_follow_the_plan(channels: str, faults: str, tried: str) -> Non
     met: list[Fault] = []
     said = iter(faults)
     seen = ""
-    for one in attempts(plan, met, set()):
+    for one in attempts(plan, met):
         seen += one.channel.id
         met.append(kinds[next(said)])
     assert seen == tried

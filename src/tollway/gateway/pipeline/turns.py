@@ -12,13 +12,15 @@ MayTry = Callable[[Candidate], bool]
 
 
 def attempts(
-    plan: Plan, faults: list[Fault], failed: set[LaneId], may_try: MayTry | None = None
+    plan: Plan, faults: list[Fault], lost: set[LaneId] | None = None, may_try: MayTry | None = None
 ) -> Iterator[Candidate]:
     """The candidates in order, no lane twice; one more try in all where a fault's remedy is ONCE_MORE.
 
-    `faults` grows while the caller iterates, and `failed` may: the last fault decides how to go on. Whom `may_try`
-    refuses, and whose channel failed under another key, comes after all others of its model.
+    `faults` grows while the caller iterates, and `lost`, the lanes that failed elsewhere, may: the last fault decides
+    how to go on. Whom `may_try` refuses, and whose channel failed under another key, comes after all others of its
+    model.
     """
+    failed = set() if lost is None else lost
     broken: set[ChannelId] = set()
 
     def is_enough(one: Candidate) -> bool:
