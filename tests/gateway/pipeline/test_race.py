@@ -1,7 +1,6 @@
 """While one channel is silent another is asked: one answers, the other is cut off, and only one is paid for."""
 
 import asyncio
-import dataclasses
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from tests.gateway.pipeline.stage import DONE, Ear, Line, Played, Stage, chunk, 
 from tests.gateway.pipeline.test_streams import until
 from tollway.core.health import HealthRules
 from tollway.core.receipt import Reason, Receipt
-from tollway.gateway.pipeline.dispatch import Dispatcher
 from tollway.gateway.routing.hedging import Hedging
 
 THREE = "".join(
@@ -28,10 +26,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
         hedging = Hedging(HealthRules(hedge_share=1.0))
         for _ in range(64):
             hedging.heard("gpt-5-mini", 0.02)
-        gateway = one.front.gateway
-        dispatcher = Dispatcher(one.hub.health, one.outside, {}, gateway.now_s, hedging=hedging)
-        one.hub.hedging = hedging
-        one.front.gateway = dataclasses.replace(gateway, dispatcher=dispatcher)
+        one.hub.health.hedging = hedging
         yield one
 
 
@@ -57,7 +52,7 @@ async def test_a_second_channel_answers_while_the_first_is_silent(stage: Stage) 
     lost, won = receipt.attempts
     assert lost.fault == "another channel spoke first" and lost.absorbed_nano_usd > 0 == won.absorbed_nano_usd
     assert receipt.usage is not None and receipt.usage.output_total == 5
-    hedging = stage.hub.hedging
+    hedging = stage.hub.health.hedging
     assert hedging is not None
     assert (hedging.sent, hedging.won, hedging.absorbed_nano_usd) == (1, 1, lost.absorbed_nano_usd)
 
@@ -161,7 +156,9 @@ async def test_a_second_that_breaks_off_in_its_answer_is_ended_aloud_and_no_thir
 
 async def test_whole_answers_are_not_hedged(stage: Stage) -> None:
     receipt = await told(stage, *begin(stage, whole(), stream=False))
-    assert tried(receipt) == [("a", 200)] and stage.hub.hedging is not None and stage.hub.hedging.calls == 0
+    assert (
+        tried(receipt) == [("a", 200)] and stage.hub.health.hedging is not None and stage.hub.health.hedging.calls == 0
+    )
 
 
 async def test_a_channel_whose_circuit_is_open_is_no_second(stage: Stage) -> None:
@@ -178,9 +175,9 @@ async def test_a_channel_whose_circuit_is_open_is_no_second(stage: Stage) -> Non
 
 async def test_hedging_is_off_unless_the_operator_wants_it(tmp_path: Path) -> None:
     async with open_stage(tmp_path / "off", THREE, {}) as off:
-        assert off.hub.hedging is None
+        assert off.hub.health.hedging is None
     async with open_stage(tmp_path / "on", THREE + "[health]\nhedge = true", {}) as on:
-        assert on.hub.hedging is not None and on.hub.front.gateway.dispatcher is not None
+        assert on.hub.health.hedging is not None
 
 
 async def test_a_refusal_by_the_second_is_not_the_callers_answer_while_the_first_may_speak(stage: Stage) -> None:

@@ -71,10 +71,7 @@ class Dispatcher:
                 if delivery.committed:
                     raise
                 self._blame(candidate, fault, call)
-                if race is not None and race.second is not None and race.fault is not None:
-                    self._blame(race.second, race.fault, call)
-                    lost.add(race.second.lane)
-                    faults.append(race.fault)
+                faults += self._failed_too(race, lost, call)
                 if fault.remedy is Remedy.NONE:
                     raise
                 faults.append(fault)
@@ -84,6 +81,14 @@ class Dispatcher:
                 if not health.all_well:
                     health.release(candidate, call.id)
         raise no_answer(faults)
+
+    def _failed_too(self, race: Race | None, lost: set[LaneId], call: Call) -> tuple[Fault, ...]:
+        """Why the second channel of a race was not the answer either, if it was asked."""
+        if race is None or race.second is None or race.fault is None:
+            return ()
+        self._blame(race.second, race.fault, call)
+        lost.add(race.second.lane)
+        return (race.fault,)
 
     def _blame(self, candidate: Candidate, fault: Fault, call: Call) -> None:
         if not (isinstance(fault, CannotSay) or fault.blameless):

@@ -33,7 +33,18 @@ W = TypeVar("W", bound=Way)
 class Health:
     """Every circuit. All times are monotonic seconds."""
 
-    __slots__ = ("_calm", "_circuits", "_keywords", "_open", "_suspects", "all_well", "epoch", "hedging", "news", "rules")
+    __slots__ = (
+        "_calm",
+        "_circuits",
+        "_keywords",
+        "_open",
+        "_suspects",
+        "all_well",
+        "epoch",
+        "hedging",
+        "news",
+        "rules",
+    )
 
     def __init__(self, rules: HealthRules | None = None) -> None:
         self.rules = rules or HealthRules()
