@@ -3,7 +3,8 @@
 import concurrent.futures
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -19,28 +20,28 @@ FOLLOWS_S = 10.0
 CROWD = 12
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def vendor() -> Vendor:
     return Vendor("ann", life_s=3600)
 
 
-@pytest.fixture
-def server(vendor: Vendor) -> Iterator[MockServer]:
-    with MockServer(vendor.app) as running:
-        yield running
-
-
-@pytest.fixture
-def pair(start: Callable[..., Hub], vendor: Vendor, server: MockServer, tmp_path: Path) -> list[tuple[Hub, str]]:
+@pytest.fixture(scope="module")
+def pair(vendor: Vendor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[Hub, str]]]:
     """Two gateways on one state file, each with somebody who pays; the file's token has ended."""
-    file = tmp_path / "accounts.json"
+    folder = tmp_path_factory.mktemp("accounts")
+    file = folder / "accounts.json"
     file.write_text(state_file(vendor["ann"], expires_at=1_000))
-    toml = (
-        f'[accounts.claude]\nprovider = "claude_subscription"\nbase_url = "{server.url}"\nfile = "{file}"\n'
-        f'token_url = "{server.url}{TOKEN_PATH}"\nclient_id = "{CLIENT_ID}"\nfailure_cooldown_s = 1\n'
-    )
-    hubs = [start(toml=toml) for _ in range(2)]
-    return [(hub, newcomer(hub, 1000)[1]) for hub in hubs]
+    with MockServer(vendor.app) as server, ExitStack() as stack:
+        toml = (
+            f'[accounts.claude]\nprovider = "claude_subscription"\nbase_url = "{server.url}"\nfile = "{file}"\n'
+            f'token_url = "{server.url}{TOKEN_PATH}"\nclient_id = "{CLIENT_ID}"\n'
+        )
+        made = []
+        for number in range(2):
+            hub = Hub(folder / f"hub{number}", {}, toml).start()
+            stack.callback(hub.stop)
+            made.append((hub, newcomer(hub, 1000)[1]))
+        yield made
 
 
 def all_at_once(pair: list[tuple[Hub, str]]) -> list[int]:
@@ -60,9 +61,7 @@ def until(hub: Hub, key: str, status: int) -> float:
     raise AssertionError(f"never answered {status}")
 
 
-def test_two_processes_refreshing_one_account_make_one_refresh(
-    pair: list[tuple[Hub, str]], vendor: Vendor, server: MockServer
-) -> None:
+def test_two_processes_refreshing_one_account_make_one_refresh(pair: list[tuple[Hub, str]], vendor: Vendor) -> None:
     assert all_at_once(pair) == [200] * (2 * CROWD)
     assert vendor.asked == 1
     vendor.forget_tokens("ann")

@@ -10,14 +10,15 @@ from tests.gateway.accounts.bench import LATER, NOW_S, SOON, Bench, fault
 from tests.mocks.exchange import MockAnswer
 from tollway.core.errors import Unavailable
 from tollway.gateway.accounts.account import Patience, State
-from tollway.gateway.accounts.pool import Errand, Pool, Rules
+from tollway.gateway.accounts.errand import Errand
+from tollway.gateway.accounts.pool import Pool, Rules
 from tollway.gateway.accounts.state_file import StateFile
 from tollway.gateway.provider import Loan
 
 
 async def lent(pool: Pool, session: str = "", caller: str = "key") -> Loan:
     """One call that is answered."""
-    errand = pool.errand(caller, session)
+    errand = Errand(pool, caller, session)
     loan = await errand.borrow()
     assert loan is not None
     pool.worked(loan.account)
@@ -81,14 +82,14 @@ async def test_a_conversation_that_was_silent_for_long_is_forgotten(bench: Bench
 
 async def test_one_call_may_try_every_account_once(bench: Bench) -> None:
     bench.kept()
-    assert sorted(await all_of(bench.pool().errand("key", ""))) == ["ann", "bob", "eve"]
+    assert sorted(await all_of(Errand(bench.pool(), "key", ""))) == ["ann", "bob", "eve"]
 
 
 async def test_accounts_out_of_the_pool_are_not_lent(bench: Bench) -> None:
     bench.kept("ann", state="disabled")
-    assert await all_of(bench.pool().errand("key", "")) == []
+    assert await all_of(Errand(bench.pool(), "key", "")) == []
     bench.kept("ann", state="revoked", revoke_reason="x")
-    assert await all_of(bench.pool().errand("key", "")) == []
+    assert await all_of(Errand(bench.pool(), "key", "")) == []
 
 
 async def test_a_429_rests_the_account_for_as_long_as_its_reset_header_says(bench: Bench) -> None:
@@ -96,13 +97,13 @@ async def test_a_429_rests_the_account_for_as_long_as_its_reset_header_says(benc
     pool = bench.pool()
     await lent(pool)
     pool.failed("ann", fault(429, anthropic_ratelimit_unified_reset=str(int(NOW_S) + 500), retry_after="9"))
-    assert await all_of(pool.errand("key", "")) == []
+    assert await all_of(Errand(pool, "key", "")) == []
     nobody = pool.nobody()
     assert (nobody.status, nobody.retry_after_s, nobody.blameless) == (503, 500, True)
     bench.now_s += 499
-    assert await all_of(pool.errand("key", "")) == []
+    assert await all_of(Errand(pool, "key", "")) == []
     bench.now_s += 2
-    assert await all_of(pool.errand("key", "")) == ["ann"]
+    assert await all_of(Errand(pool, "key", "")) == ["ann"]
 
 
 @pytest.mark.parametrize(("head", "rests_s"), [({"retry_after": "30"}, 30), ({}, 120)])
@@ -123,13 +124,13 @@ async def test_after_a_cooldown_one_call_at_a_time_until_one_is_answered(bench: 
     await lent(pool)
     pool.failed("ann", fault(429))
     bench.now_s += 121
-    first, second = pool.errand("key", ""), pool.errand("key", "")
+    first, second = Errand(pool, "key", ""), Errand(pool, "key", "")
     loan = await first.borrow()
     assert loan is not None
     assert await second.borrow() is None
     pool.worked("ann")
     first.give_back(loan)
-    both = [await pool.errand("key", "").borrow() for _ in range(2)]
+    both = [await Errand(pool, "key", "").borrow() for _ in range(2)]
     assert all(both)
 
 
@@ -141,8 +142,8 @@ async def test_a_cooldown_is_kept_over_a_restart_and_shown_to_other_processes(be
     one.failed("ann", fault(429))
     await bench.written()
     await other.look()
-    assert await all_of(other.errand("key", "")) == ["bob"]
-    assert await all_of(bench.pool().errand("key", "")) == ["bob"]
+    assert await all_of(Errand(other, "key", "")) == ["bob"]
+    assert await all_of(Errand(bench.pool(), "key", "")) == ["bob"]
     shown = bench.in_file("ann")
     assert (shown.state, shown.consecutive_failures) == (State.COOLDOWN, 1)
 
@@ -168,10 +169,10 @@ async def test_an_account_is_disabled_and_enabled_under_a_running_pool(bench: Be
     await lent(pool)
     bench.kept("ann", state="disabled")
     await pool.look()
-    assert await all_of(pool.errand("key", "")) == []
+    assert await all_of(Errand(pool, "key", "")) == []
     bench.kept("ann")
     await pool.look()
-    assert await all_of(pool.errand("key", "")) == ["ann"]
+    assert await all_of(Errand(pool, "key", "")) == ["ann"]
 
 
 # -- tokens ------------------------------------------------------------------------------------------------------
@@ -191,7 +192,7 @@ async def test_a_token_that_ends_soon_is_renewed_first_and_kept(bench: Bench) ->
 async def test_many_calls_at_once_make_one_refresh(bench: Bench) -> None:
     bench.kept("ann", expires_at=SOON)
     pool = bench.pool()
-    loans = await asyncio.gather(*(pool.errand("key", "").borrow() for _ in range(40)))
+    loans = await asyncio.gather(*(Errand(pool, "key", "").borrow() for _ in range(40)))
     assert {loan.token for loan in loans if loan} == {"at-ann-1"}
     assert renewals(bench) == 1
 
@@ -200,7 +201,7 @@ async def test_defect_9_many_401s_at_once_make_one_refresh(bench: Bench) -> None
     """A forced refresh compares the generation of the token that was refused."""
     bench.kept("ann")
     pool = bench.pool()
-    errands = [pool.errand("key", "") for _ in range(40)]
+    errands = [Errand(pool, "key", "") for _ in range(40)]
     loans = [await errand.borrow() for errand in errands]
     bench.vendor.forget_tokens("ann")
     again = await asyncio.gather(*(one.renew(loan) for one, loan in zip(errands, loans, strict=True) if loan))
@@ -216,7 +217,7 @@ async def test_defect_10_two_processes_make_one_refresh(bench: Bench) -> None:
     """Under the account's lock the file is read again: whoever comes second takes what the first has brought."""
     bench.kept("ann", expires_at=SOON)
     one, other = bench.pool(), bench.pool()
-    loans = await asyncio.gather(*(pool.errand("key", "").borrow() for pool in (one, other) for _ in range(10)))
+    loans = await asyncio.gather(*(Errand(pool, "key", "").borrow() for pool in (one, other) for _ in range(10)))
     assert {loan.token for loan in loans if loan} == {"at-ann-1"}
     assert renewals(bench) == 1
 
@@ -225,7 +226,7 @@ async def test_a_caller_who_leaves_does_not_stop_the_refresh(bench: Bench) -> No
     bench.kept("ann", expires_at=SOON)
     pool = bench.pool()
     bench.server.hold()
-    task = asyncio.ensure_future(pool.errand("key", "").borrow())
+    task = asyncio.ensure_future(Errand(pool, "key", "").borrow())
     while not bench.server.requests:
         await asyncio.sleep(0.005)
     task.cancel()
@@ -265,7 +266,7 @@ async def test_many_who_wait_for_a_refresh_that_fails_count_one_failure(bench: B
     bench.kept("ann", expires_at=int(NOW_S * 1000) - 1)
     bench.vendor.refuses.append(MockAnswer.of_json({}, 500))
     pool = bench.pool()
-    loans = await asyncio.gather(*(pool.errand("key", "").borrow() for _ in range(20)))
+    loans = await asyncio.gather(*(Errand(pool, "key", "").borrow() for _ in range(20)))
     assert loans == [None] * 20
     assert pool.roster.pool()[0].consecutive_failures == 1
 
@@ -273,7 +274,7 @@ async def test_many_who_wait_for_a_refresh_that_fails_count_one_failure(bench: B
 async def test_a_token_that_cannot_be_renewed_yet_has_not_ended_is_better_than_none(bench: Bench) -> None:
     bench.kept("ann", expires_at=SOON)
     bench.vendor.refuses.append(MockAnswer.of_json({}, 500))
-    loan = await bench.pool().errand("key", "").borrow()
+    loan = await Errand(bench.pool(), "key", "").borrow()
     assert loan is not None
     assert loan.token == "at-ann-0"
 
@@ -282,7 +283,7 @@ async def test_a_refresh_does_not_undo_what_an_operator_brought_meanwhile(bench:
     bench.kept("ann", expires_at=SOON)
     pool = bench.pool()
     bench.server.hold()
-    task = asyncio.ensure_future(pool.errand("key", "").borrow())
+    task = asyncio.ensure_future(Errand(pool, "key", "").borrow())
     while not bench.server.requests:
         await asyncio.sleep(0.005)
     file = StateFile(bench.path)
@@ -312,7 +313,7 @@ async def test_a_pool_that_closes_keeps_what_a_refresh_under_way_brings(bench: B
     bench.kept("ann", expires_at=SOON)
     pool = bench.pool()
     bench.server.hold()
-    task = asyncio.ensure_future(pool.errand("key", "").borrow())
+    task = asyncio.ensure_future(Errand(pool, "key", "").borrow())
     while not bench.server.requests:
         await asyncio.sleep(0.005)
     task.cancel()
@@ -323,13 +324,56 @@ async def test_a_pool_that_closes_keeps_what_a_refresh_under_way_brings(bench: B
     assert bench.in_file("ann").refresh_token == "rt-ann-1"
 
 
+async def test_while_a_renewal_takes_its_time_the_other_accounts_come_first(bench: Bench) -> None:
+    bench.kept("ann", "bob")
+    pool = bench.pool(Rules(slow_s=0.05))
+    await lent(pool)
+    await lent(pool)
+    bench.kept("ann", "bob", expires_at=SOON)
+    held = StateFile(bench.path).take("ann")
+    assert held is not None
+    await pool.look()
+    assert (await lent(pool)).account == "bob"
+    errand = Errand(pool, "key", "")
+    first, waits = await errand.borrow(), asyncio.ensure_future(errand.borrow())
+    assert first is not None
+    assert first.account == "bob"
+    await asyncio.sleep(0.1)
+    assert not waits.done()  # nobody else is left: now ann is waited for
+    StateFile.let_go(held)
+    late = await waits
+    assert late is not None
+    assert (late.account, late.token) == ("ann", "at-ann-1")
+
+
+async def test_a_token_that_was_refused_and_is_renewed_slowly_leaves_the_call_to_others(bench: Bench) -> None:
+    bench.kept("ann", "bob")
+    pool = bench.pool(Rules(slow_s=0.05))
+    errand = Errand(pool, "key", "")
+    loan = await errand.borrow()
+    assert loan is not None
+    assert loan.account == "ann"
+    held = StateFile(bench.path).take("ann")
+    assert held is not None
+    assert await errand.renew(loan) is None
+    errand.give_back(loan)
+    second = await errand.borrow()
+    assert second is not None
+    assert second.account == "bob"
+    StateFile.let_go(held)
+    third = await errand.borrow()
+    assert third is not None
+    assert (third.account, third.token) == ("ann", "at-ann-1")
+    assert pool.roster.pool()[0].consecutive_failures == 0
+
+
 # -- the file ----------------------------------------------------------------------------------------------------
 
 
 async def test_a_pool_whose_file_is_torn_beyond_repair_says_so_and_touches_nothing(bench: Bench) -> None:
     bench.path.write_text("{")
     with pytest.raises(Unavailable, match="damaged"):
-        await bench.pool().errand("key", "").borrow()
+        await Errand(bench.pool(), "key", "").borrow()
     assert bench.path.read_text() == "{"
 
 
@@ -351,7 +395,7 @@ async def test_what_happened_while_the_file_could_not_be_written_is_written_late
     bench.path.with_name("pool_accounts.json.bak").rename(tmp_path / "away.bak")
     bench.path.mkdir()
     pool.failed("ann", fault(429))
-    assert await all_of(pool.errand("key", "")) == []
+    assert await all_of(Errand(pool, "key", "")) == []
     await pool.roster.written(0.1)
     bench.path.rmdir()
     (tmp_path / "away").rename(bench.path)

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from tollway.core.errors import NO_ACCOUNT, Fault, Remedy
 from tollway.gateway.accounts.account import Account, Patience, limited, refused, worked
-from tollway.gateway.accounts.oauth import NotRenewed, Revoked
 from tollway.gateway.accounts.renewal import Renew, Renewals
 from tollway.gateway.accounts.reset import wait_s
 from tollway.gateway.accounts.roster import Roster
@@ -27,6 +26,8 @@ class Rules(NamedTuple):
     """A conversation that was silent for so long may move to another account."""
     others_s: float = 25.0
     """How long another process may take to renew an account before a call gives up on that account."""
+    slow_s: float = 3.0
+    """After so long a wait for a renewal the other accounts of the pool are tried first."""
 
 
 class NoAccountLeft(Fault):
@@ -48,7 +49,7 @@ class Pool:
 
     def __init__(self, name: str, file: StateFile, rules: Rules, renew: Renew, now_s: Callable[[], float]) -> None:
         """`now_s`: Unix seconds."""
-        self.name, self._rules, self._now_s = name, rules, now_s
+        self.name, self.rules, self._now_s = name, rules, now_s
         self.roster = Roster(file, self._now_ms)
         self._renewals = Renewals(self.roster, renew, rules.patience, self._now_ms, rules.others_s)
         self._sessions: OrderedDict[str, tuple[str, float]] = OrderedDict()
@@ -56,14 +57,11 @@ class Pool:
         self._busy: Counter[str] = Counter()
         self._last = ""
         """Who had the last turn."""
-        self._own_session = str(uuid.uuid4())
+        self.own_session = str(uuid.uuid4())
+        """What vendors are told a conversation is called that has no name."""
 
     def _now_ms(self) -> int:
         return int(self._now_s() * 1000)
-
-    def errand(self, caller: str, session: str) -> "Errand":
-        """One call's way through the pool. `session` names the conversation, and may be empty."""
-        return Errand(self, f"{caller}\n{session}" if session else "", session or self._own_session)
 
     async def look(self) -> None:
         """Learn what operators and other processes have changed. Raises Unavailable, OSError."""
@@ -105,7 +103,7 @@ class Pool:
 
     def _kept(self, session: str, usable: list[Account]) -> Account | None:
         name, asked_s = self._sessions.get(session, ("", 0.0))
-        if self._now_s() - asked_s > self._rules.session_s:
+        if self._now_s() - asked_s > self.rules.session_s:
             return None
         return next((one for one in usable if one.id == name), None)
 
@@ -125,11 +123,13 @@ class Pool:
         if self._busy[name] <= 0:
             del self._busy[name]
 
-    async def usable(self, account: Account) -> Account:
-        """The account with a token that is good for a while. Raises Revoked, NotRenewed."""
-        if account.expires_at - self._now_ms() > self._rules.margin_ms:
-            return account
-        return await self._renewals.fresh(account)
+    def is_fresh(self, account: Account) -> bool:
+        """Whether its token is good for a while."""
+        return account.expires_at - self._now_ms() > self.rules.margin_ms
+
+    async def fresh(self, stale: Account) -> Account:
+        """The account with another token than this. Raises Revoked, NotRenewed."""
+        return await self._renewals.fresh(stale)
 
     async def renewed(self, loan: Loan) -> Account | None:
         """The account with another token than this, which was refused; None when it has left the pool.
@@ -153,7 +153,7 @@ class Pool:
 
     def failed(self, name: str, fault: Fault) -> None:
         """It refused: 429 is a rest at once, 401 and 403 count."""
-        now, patience = self._now_ms(), self._rules.patience
+        now, patience = self._now_ms(), self.rules.patience
         if fault.status == 429:
             told_s = wait_s(fault.head, self._now_s()) or fault.retry_after_s
             wait_ms = patience.limited_ms if told_s is None else int(told_s * 1000)
@@ -166,55 +166,3 @@ class Pool:
         rests = [one.cooldown_until for one in self.roster.pool() if one.cooldown_until]
         now = self._now_ms()
         return NoAccountLeft(self.name, max(1.0, (min(rests) - now) / 1000) if rests else None)
-
-
-class Errand:
-    """One call's way through the pool: no account twice. Whoever borrows gives back."""
-
-    def __init__(self, pool: Pool, session: str, told: str) -> None:
-        """`session` is the conversation as the pool knows it, `told` as the vendor is told of it."""
-        self._pool, self._session, self._told = pool, session, told
-        self._tried: set[str] = set()
-        self._spare: list[Account] = []
-        """Could not be renewed, but their tokens have not ended yet: better than none."""
-
-    async def borrow(self) -> Loan | None:
-        """The next account with its token; None when none is left.
-
-        Raises Unavailable, OSError when the pool's file cannot be read.
-        """
-        pool = self._pool
-        await pool.roster.load()
-        while (chosen := pool.choose(self._session, self._tried)) is not None:
-            self._tried.add(chosen.id)
-            try:
-                return self._loan(await pool.usable(chosen))
-            except NotRenewed:
-                pool.free(chosen.id)
-                self._spare.append(chosen)
-            except Revoked:
-                pool.free(chosen.id)
-            except BaseException:
-                pool.free(chosen.id)
-                raise
-        while self._spare:
-            account = self._spare.pop(0)
-            if pool.lives(account):
-                pool.take(account.id)
-                return self._loan(account)
-        return None
-
-    async def renew(self, loan: Loan) -> Loan | None:
-        """The same account with another token than the one that was refused; None when it has none to give."""
-        try:
-            account = await self._pool.renewed(loan)
-        except (Revoked, NotRenewed):
-            return None
-        return None if account is None else self._loan(account)
-
-    def give_back(self, loan: Loan) -> None:
-        """The call has left the account, however it ended."""
-        self._pool.free(loan.account)
-
-    def _loan(self, account: Account) -> Loan:
-        return Loan(account.id, account.access_token, account.generation, account.account_id, self._told)

@@ -10,8 +10,9 @@ import msgspec
 from tollway.core.errors import BadRequest, Fault, Unavailable
 from tollway.core.ids import ChannelId, LaneId, ModelId
 from tollway.core.model import Channel
+from tollway.gateway.accounts.errand import Errand
 from tollway.gateway.accounts.opening import open_pool
-from tollway.gateway.accounts.pool import Errand, Pool
+from tollway.gateway.accounts.pool import Pool
 from tollway.gateway.dialect import Body, Target, plain
 from tollway.gateway.pipeline.call import Call
 from tollway.gateway.pipeline.delivery import Delivery
@@ -47,7 +48,7 @@ class Lender:
         Raises the Fault of an attempt that says nothing about an account, NoAccountLeft.
         """
         call = delivery.call
-        errand = self.pool.errand(call.caller.key, session_of(call))
+        errand = Errand(self.pool, call.caller.key, session_of(call))
         try:
             while (loan := await errand.borrow()) is not None:
                 if await self._by(loan, errand, candidate, delivery, attempt):
