@@ -10,6 +10,9 @@ import click
 
 from tollway.cli.office import WRONG, Office, operator, run
 from tollway.cli.table import Row, json_option, say_json, show, show_one
+from tollway.core.errors import BadRequest, BrokenSeal, OtherVault
+from tollway.core.finding import Finding, Level
+from tollway.core.model import Channel
 from tollway.gateway.admin.channel_desk import ChannelDesk
 from tollway.gateway.app import known_providers
 from tollway.gateway.catalog import Catalog
@@ -17,6 +20,7 @@ from tollway.gateway.channels.kept import StoredChannels
 from tollway.gateway.pipeline.trial import Trial, model_for_test
 from tollway.gateway.stock import fixed_of, form_of, inside_of, vault_of
 from tollway.kit.http1.client import Client
+from tollway.ports import Clock, Database
 from tollway.settings import Settings, variable
 
 Argv = dict[str, Any]
@@ -26,14 +30,30 @@ _STATED = ("provider", "base_url", "priority", "weight", "tag", "remark", "rpm",
 
 def stored_in(office: Office) -> StoredChannels:
     """The channels of the office's database."""
-    settings = office.settings
-    form = form_of(settings, known_providers())
-    return StoredChannels(office.database, office.clock, vault_of(settings), form)
+    return stored_with(office.settings, office.database, office.clock)
+
+
+def stored_with(settings: Settings, database: Database, clock: Clock) -> StoredChannels:
+    """The channels of a database."""
+    return StoredChannels(database, clock, vault_of(settings), form_of(settings, known_providers()))
 
 
 def catalog_of(settings: Settings) -> Catalog:
     """What the files sell."""
     return Catalog.load(settings.sheet, [one.name for one in known_providers().values() if one.local_price])
+
+
+async def every_channel(settings: Settings, stored: StoredChannels) -> tuple[list[Channel], list[Finding]]:
+    """All channels with their keys, and what is wrong with those of the database that cannot be opened."""
+    opened, wrong = [], []
+    for record in await stored.all():
+        try:
+            opened.append(await stored.opened(record))
+        except (OtherVault, BrokenSeal, BadRequest) as error:
+            remedy = "see docs/guides/channels.md on vault keys"
+            wrong.append(Finding(Level.ERROR, "channels", error.message, f"stored channel {record.id}", remedy))
+    fixed = fixed_of(settings, known_providers())
+    return [one.channel for one in fixed.with_stored(opened)], wrong
 
 
 @asynccontextmanager

@@ -1,22 +1,27 @@
 """`tollway doctor`: say what is configured, reachable, priced and wrong."""
 
 import asyncio
+import contextlib
 import sys
 from typing import Any
 
 import click
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from tollway.backends import sql
 from tollway.backends.clock import SystemClock
-from tollway.cli.office import USAGE, WRONG, leave, settings_of
+from tollway.cli.channels import every_channel, stored_with
+from tollway.cli.office import USAGE, WRONG, has_database, leave, settings_of
 from tollway.cli.table import json_option, say_json
+from tollway.core.errors import TollwayError
 from tollway.core.finding import Finding, Level
+from tollway.core.model import Channel
 from tollway.gateway.accounts.checkup import checkup
 from tollway.gateway.admin.doctor import Subject, examine
 from tollway.gateway.admin.probe import Prober
 from tollway.gateway.app import known_providers
 from tollway.gateway.catalog import Catalog
+from tollway.gateway.channels.kept import StoredChannels
 from tollway.gateway.stock import all_channels
 from tollway.kit.http1.client import Client
 from tollway.kit.toml import TomlError
@@ -44,20 +49,22 @@ def command(argv: dict[str, Any], offline: bool, as_json: bool) -> None:
 
 
 async def _examine(settings: Settings, offline: bool) -> list[Finding]:
-    providers = known_providers()
+    providers, kept = known_providers(), has_database(settings)
     catalog = Catalog.load(settings.sheet, [one.name for one in providers.values() if one.local_price])
     database, client = sql.open(settings.database_url, settings.data_dir), Client()
     clock = SystemClock()
+    stored = stored_with(settings, database, clock) if kept else None
+    found, wrong = await _channels(settings, stored)
     subject = Subject(
         catalog=catalog,
-        channels=all_channels(settings, providers),
+        channels=found,
         data_dir=settings.data_dir,
         database=database,
         database_url=settings.database_url,
         clock=clock,
         sheet=settings.sheet,
         probe=None if offline else Prober(client, providers, catalog),
-        findings=(*settings.findings, *checkup(settings.pools, round(clock.now_s() * 1000))),
+        findings=(*settings.findings, *wrong, *checkup(settings.pools, round(clock.now_s() * 1000))),
         lent=frozenset(pool.channel.id for pool in settings.pools),
     )
     try:
@@ -65,6 +72,14 @@ async def _examine(settings: Settings, offline: bool) -> list[Finding]:
     finally:
         await client.close()
         await database.close()
+
+
+async def _channels(settings: Settings, stored: StoredChannels | None) -> tuple[list[Channel], list[Finding]]:
+    """All channels; without those of the database where it cannot be asked, which is told of elsewhere."""
+    if stored is not None:
+        with contextlib.suppress(TollwayError, SQLAlchemyError):
+            return await every_channel(settings, stored)
+    return all_channels(settings, known_providers()), []
 
 
 def _shown(finding: Finding) -> dict[str, str]:

@@ -4,9 +4,11 @@ from typing import Any
 
 import click
 
+from tollway.cli.channels import every_channel, stored_in
 from tollway.cli.office import Office, has_database, run, settings_of
 from tollway.cli.prices import listed, shelf_of
 from tollway.cli.table import json_option, show
+from tollway.core.model import Channel
 from tollway.gateway.admin.models import hub_model
 from tollway.gateway.app import known_providers
 from tollway.gateway.catalog import Catalog
@@ -23,10 +25,11 @@ def command(argv: dict[str, Any], as_json: bool) -> None:
     """List the models on sale, with their prices in credits per 1,000 tokens and whether a channel serves them."""
     settings, providers = settings_of(argv), known_providers()
 
-    async def work(office: Office) -> Catalog:
-        return (await shelf_of(office).everything())[0]
+    async def work(office: Office) -> tuple[Catalog, list[Channel]]:
+        return (await shelf_of(office).everything())[0], (await every_channel(settings, stored_in(office)))[0]
 
-    catalog = run(argv, work) if has_database(settings) else listed(settings)
-    router = Router(catalog.models, all_channels(settings, providers), providers)
+    kept = has_database(settings)
+    catalog, channels = run(argv, work) if kept else (listed(settings), all_channels(settings, providers))
+    router = Router(catalog.models, channels, providers)
     rows = [hub_model(model) | {"served": router.serves(model.id)} for model in catalog]
     show(rows, COLUMNS, as_json, "no models")

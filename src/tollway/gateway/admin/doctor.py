@@ -21,7 +21,7 @@ PROBE_S = 10.0
 Probe = Callable[[Channel], Awaitable[str]]
 """Says what is wrong with a channel, empty when nothing is. May raise OSError, TimeoutError or UpstreamError."""
 
-_SECRET_FILES = ("first-run.json", "*.db", "*.key", "*.pem", "*_accounts.json*")
+_SECRET_FILES = ("first-run.json", "*.db", "*.key", "*.keys", "*.pem", "*_accounts.json*")
 
 
 @dataclass(frozen=True)
