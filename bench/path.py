@@ -18,7 +18,8 @@ from pathlib import Path
 from bench.load import body_of
 from bench.mock import OPENAI_CHUNK, OPENAI_LAST, WHOLE_OPENAI
 from tollway.core.money import NanoUsd
-from tollway.gateway.app import Hub, known_providers
+from tollway.gateway.app import Hub
+from tollway.gateway.stock import known_providers
 from tollway.kit.http1.wire import Headers, Inbound, Outbound, Request
 from tollway.settings import Vendor, load
 

@@ -20,7 +20,6 @@ from tollway.core.caller import Caller
 from tollway.core.ids import CallId, ChannelId, KeyId, ModelId, UserId
 from tollway.core.model import Channel, Model, Price
 from tollway.core.routing import RoutingRules
-from tollway.gateway.app import known_providers
 from tollway.gateway.dialect import Envelope, Opaque, open_body
 from tollway.gateway.dialects import openai_chat
 from tollway.gateway.pipeline.call import Call
@@ -30,6 +29,7 @@ from tollway.gateway.routing.health import Health
 from tollway.gateway.routing.memory import Memory
 from tollway.gateway.routing.observations import Signals
 from tollway.gateway.routing.router import Router
+from tollway.gateway.stock import known_providers
 from tollway.kit.uuid7 import uuid7
 
 CHANNELS = 50

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tollway.gateway.app import known_providers
 from tollway.gateway.provider import Disconnect
+from tollway.gateway.stock import known_providers
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "disconnects.md"
 

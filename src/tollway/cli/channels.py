@@ -14,11 +14,10 @@ from tollway.core.errors import BadRequest, BrokenSeal, OtherVault
 from tollway.core.finding import Finding, Level
 from tollway.core.model import Channel
 from tollway.gateway.admin.channel_desk import ChannelDesk
-from tollway.gateway.app import known_providers
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.channels.kept import StoredChannels
 from tollway.gateway.pipeline.trial import Trial, model_for_test
-from tollway.gateway.stock import fixed_of, form_of, inside_of, vault_of
+from tollway.gateway.stock import fixed_of, form_of, inside_of, known_providers, vault_of
 from tollway.kit.http1.client import Client
 from tollway.ports import Clock, Database
 from tollway.settings import Settings, variable

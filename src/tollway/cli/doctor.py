@@ -19,10 +19,9 @@ from tollway.core.model import Channel
 from tollway.gateway.accounts.checkup import checkup
 from tollway.gateway.admin.doctor import Subject, examine
 from tollway.gateway.admin.probe import Prober
-from tollway.gateway.app import known_providers
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.channels.kept import StoredChannels
-from tollway.gateway.stock import all_channels
+from tollway.gateway.stock import all_channels, known_providers
 from tollway.kit.http1.client import Client
 from tollway.kit.toml import TomlError
 from tollway.settings import Settings

@@ -12,14 +12,13 @@ from tollway.cli.office import WRONG, Office, leave, operator, run
 from tollway.cli.table import Row, json_option, say_json, show
 from tollway.core.errors import BadRequest
 from tollway.core.groups import Groups
-from tollway.gateway.app import known_providers
 from tollway.gateway.channels.form import Form
 from tollway.gateway.channels.groups import GroupBook, merged
 from tollway.gateway.channels.imports import litellm, relays
 from tollway.gateway.channels.imports.found import Found, World
 from tollway.gateway.channels.imports.relay_file import open_file
 from tollway.gateway.channels.mask import mask
-from tollway.gateway.stock import form_of
+from tollway.gateway.stock import form_of, known_providers
 from tollway.settings import variable
 
 Argv = dict[str, Any]

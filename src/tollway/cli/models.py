@@ -10,10 +10,9 @@ from tollway.cli.prices import listed, shelf_of
 from tollway.cli.table import json_option, show
 from tollway.core.model import Channel
 from tollway.gateway.admin.models import hub_model
-from tollway.gateway.app import known_providers
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.routing.router import Router
-from tollway.gateway.stock import all_channels
+from tollway.gateway.stock import all_channels, known_providers
 
 COLUMNS = ("id", "name", "provider", "category", "context_window", "cost_per_1k_input", "cost_per_1k_output", "served")
 

@@ -9,11 +9,11 @@ from tollway.cli.office import USAGE, Office, leave, operator, run
 from tollway.cli.table import Row, json_option, say_json, show, show_one
 from tollway.core.errors import BadRequest
 from tollway.gateway.admin.moments import moment
-from tollway.gateway.app import known_providers
 from tollway.gateway.cards.shelf import Shelf
 from tollway.gateway.cards.show import show_listed, show_past, show_row, show_sold, show_update
 from tollway.gateway.cards.updates import PriceUpdates
 from tollway.gateway.catalog import Catalog
+from tollway.gateway.stock import known_providers
 from tollway.kit.toml import Sheet, TomlError, read
 from tollway.settings import Settings
 

@@ -9,14 +9,13 @@ from tollway.cli.office import USAGE, Office, leave, run
 from tollway.cli.prices import shelf_of
 from tollway.cli.table import Row, json_option, say_json, show
 from tollway.gateway.admin.routing import RouteDesk
-from tollway.gateway.app import known_providers
 from tollway.gateway.channels.board import ChannelBoard
 from tollway.gateway.channels.roster import used
 from tollway.gateway.routing.groups import GroupRoutes
 from tollway.gateway.routing.health import Health
 from tollway.gateway.routing.memory import Memory
 from tollway.gateway.routing.observations import Signals
-from tollway.gateway.stock import fixed_of
+from tollway.gateway.stock import fixed_of, known_providers
 
 COLUMNS = ("order", "lane", "model", "tier", "weight", "share", "score", "ttfb_ms", "price_usd", "state", "why")
 

@@ -16,7 +16,7 @@ from tollway.backends.clock import SystemClock
 from tollway.core.errors import TollwayError
 from tollway.core.groups import USUAL_GROUPS
 from tollway.core.model import Model
-from tollway.gateway import dialects, providers, surfaces
+from tollway.gateway import dialects, surfaces
 from tollway.gateway.admin.first_run import Newcomers
 from tollway.gateway.admin.users import Users
 from tollway.gateway.auth.api_keys import ApiKeys, KeyRules
@@ -46,12 +46,11 @@ from tollway.gateway.pipeline.prober import Prober
 from tollway.gateway.pipeline.relay import Gateway
 from tollway.gateway.pipeline.seals import Seals
 from tollway.gateway.pipeline.trial import Proven, Trial, model_for_test
-from tollway.gateway.provider import Provider
 from tollway.gateway.routing.chain import STRATEGIES
 from tollway.gateway.routing.groups import GroupRoutes
 from tollway.gateway.routing.router import Router
 from tollway.gateway.routing.sharing import Sharing
-from tollway.gateway.stock import fixed_of, form_of, inside_of, vault_of
+from tollway.gateway.stock import fixed_of, form_of, inside_of, known_providers, vault_of
 from tollway.gateway.surface import Surface
 from tollway.gateway.worker import Worker
 from tollway.kit.http1.asgi import App
@@ -72,11 +71,6 @@ LOOK_AT_ACCOUNTS_S = 0.5
 AWAIT_ENGINES_S = 0.8
 """How long the start waits for engines to say what they serve; what comes later is put on sale then."""
 SECRET = "opaque.key"
-
-
-def known_providers() -> dict[str, Provider]:
-    """Every provider plug-in by name."""
-    return discover(providers, "provider", Provider)
 
 
 def known_dialects() -> dict[str, Dialect]:

@@ -1,4 +1,4 @@
-"""What settings say of channels: which there are without the database, how stored ones are read, what seals them."""
+"""What channels are made of: providers, what settings say of them, how stored ones are read and sealed."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,14 +8,21 @@ from tollway.backends.memory.echo import EchoUpstream
 from tollway.core.errors import Unavailable
 from tollway.core.ids import ChannelId
 from tollway.core.model import Channel
+from tollway.gateway import providers
 from tollway.gateway.channels.form import Form
 from tollway.gateway.channels.roster import Fixed
 from tollway.gateway.provider import Provider
+from tollway.kit.registry import discover
 from tollway.ports import Upstream
 from tollway.settings import Settings
 from tollway.stated.channels import INHERITED
 
 VAULT = "vault.keys"
+
+
+def known_providers() -> dict[str, Provider]:
+    """Every provider plug-in by name."""
+    return discover(providers, "provider", Provider)
 
 
 def all_channels(settings: Settings, known: Mapping[str, Provider]) -> list[Channel]:

@@ -21,7 +21,6 @@ from tollway.gateway.admin.channel_desk import ChannelDesk
 from tollway.gateway.admin.control import Rooms, control_app
 from tollway.gateway.admin.routing import RouteDesk
 from tollway.gateway.admin.users import Users
-from tollway.gateway.app import known_providers
 from tollway.gateway.auth.api_keys import ApiKeys, KeyRules
 from tollway.gateway.auth.credential import carriers_of, credential
 from tollway.gateway.auth.identify import KeyRing
@@ -39,7 +38,7 @@ from tollway.gateway.pipeline.trial import Trial, model_for_test
 from tollway.gateway.routing.chain import STRATEGIES
 from tollway.gateway.routing.groups import GroupRoutes
 from tollway.gateway.routing.observations import Signals
-from tollway.gateway.stock import inside_of
+from tollway.gateway.stock import inside_of, known_providers
 from tollway.kit.registry import discover
 
 CHANNELS = (

@@ -11,11 +11,11 @@ from tests.gateway.auth.conftest import HandClock
 from tollway.backends import sql
 from tollway.backends.localvault import LocalVault
 from tollway.core.errors import Unavailable
-from tollway.gateway.app import known_providers
 from tollway.gateway.channels.board import ChannelBoard
 from tollway.gateway.channels.form import Form
 from tollway.gateway.channels.groups import GroupBook
 from tollway.gateway.channels.kept import StoredChannels
+from tollway.gateway.stock import known_providers
 from tollway.ports import Database, Transaction
 
 T = TypeVar("T")

@@ -13,12 +13,12 @@ from tests.mocks.server import MockAnswer, MockRequest, MockServer
 from tollway.core.engines import EngineRules
 from tollway.core.ids import ChannelId
 from tollway.core.model import Channel
-from tollway.gateway.app import known_providers
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.engines.fleet import Engines
 from tollway.gateway.engines.load import EngineLoad
 from tollway.gateway.routing.candidate import candidate_of
 from tollway.gateway.routing.plan import Candidate
+from tollway.gateway.stock import known_providers
 from tollway.kit.http1.client import Client
 from tollway.kit.http1.wire import Outbound
 

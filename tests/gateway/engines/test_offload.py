@@ -9,7 +9,6 @@ import pytest
 from tollway.core.engines import EngineRules, OffloadRules, Relief
 from tollway.core.ids import ChannelId
 from tollway.core.model import Channel, Model
-from tollway.gateway.app import known_providers
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.dialect import open_body
 from tollway.gateway.engine import Gauges
@@ -18,6 +17,7 @@ from tollway.gateway.engines.load import Busy
 from tollway.gateway.engines.offload import Offload
 from tollway.gateway.routing.plan import Plan
 from tollway.gateway.routing.router import Router
+from tollway.gateway.stock import known_providers
 from tollway.kit.http1.client import Client
 from tollway.kit.toml import parse
 

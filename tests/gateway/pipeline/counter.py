@@ -15,12 +15,13 @@ from tollway.core.caller import Payer
 from tollway.core.ids import CallId
 from tollway.core.money import NanoUsd
 from tollway.core.receipt import Receipt
-from tollway.gateway.app import Hub, known_providers
+from tollway.gateway.app import Hub
 from tollway.gateway.auth.store import User
 from tollway.gateway.ledger.audit import audit
 from tollway.gateway.ledger.store import months
 from tollway.gateway.pipeline.dispatch import Dispatcher
 from tollway.gateway.pipeline.seals import Seals
+from tollway.gateway.stock import known_providers
 from tollway.kit.http1.wire import Headers, Request
 from tollway.settings import Vendor, load
 

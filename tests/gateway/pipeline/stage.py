@@ -13,10 +13,11 @@ from tollway.core.caller import KeyLimits
 from tollway.core.ids import CallId, UserId
 from tollway.core.receipt import Receipt
 from tollway.gateway.admin.users import Users
-from tollway.gateway.app import Hub, known_providers
+from tollway.gateway.app import Hub
 from tollway.gateway.auth.api_keys import ApiKeys, KeyRules
 from tollway.gateway.ledger.audit import audit
 from tollway.gateway.pipeline.dispatch import Dispatcher
+from tollway.gateway.stock import known_providers
 from tollway.kit.http1.wire import Headers, Inbound, Outbound, Request, UpstreamError
 from tollway.settings import Vendor, load
 

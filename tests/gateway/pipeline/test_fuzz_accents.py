@@ -9,9 +9,9 @@ from tests.gateway.pipeline.mistakes import damaged, mistaken, written
 from tests.gateway.pipeline.questions import Question, questions
 from tests.laws.plugins import DIALECTS as BY_NAME
 from tollway.core.errors import BadRequest
-from tollway.gateway.app import known_providers
 from tollway.gateway.dialect import Body, Dialect, Edits, Envelope, Opaque, Target, close_body, open_body
 from tollway.gateway.provider import Provider
+from tollway.gateway.stock import known_providers
 
 PROVIDERS = known_providers()
 DIALECTS = {

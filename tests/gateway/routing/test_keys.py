@@ -6,10 +6,10 @@ import pytest
 
 from tollway.core.ids import ChannelId, ModelId
 from tollway.core.model import Channel, Model, Price
-from tollway.gateway.app import known_providers
 from tollway.gateway.routing.candidate import candidate_of
 from tollway.gateway.routing.keys import SWEEP_AT, KeyTurns
 from tollway.gateway.routing.plan import Candidate
+from tollway.gateway.stock import known_providers
 
 OPENAI = known_providers()["openai"]
 MODEL = Model(

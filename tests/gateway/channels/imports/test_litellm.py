@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tollway.gateway.app import known_providers
 from tollway.gateway.channels.form import Form
 from tollway.gateway.channels.imports import litellm
 from tollway.gateway.channels.imports.found import Found, World
+from tollway.gateway.stock import known_providers
 
 HERE = {"MY_KEY": "sk-mine-0123456789", "OPENAI_API_KEY": "sk-usual-0123456789"}
 WORLD = World(

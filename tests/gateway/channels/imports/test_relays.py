@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from tollway.core.errors import BadRequest
-from tollway.gateway.app import known_providers
 from tollway.gateway.channels.form import Form
 from tollway.gateway.channels.imports import relays
 from tollway.gateway.channels.imports.found import Found, World
 from tollway.gateway.channels.imports.relay_file import open_file
+from tollway.gateway.stock import known_providers
 
 WORLD = World(known_providers(), lambda name: name, lambda name: "")
 ROW: dict[str, Any] = {
