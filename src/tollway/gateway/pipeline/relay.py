@@ -8,6 +8,7 @@ import msgspec
 
 from tollway.core.errors import Fault, ModelNotFound, TollwayError, Unsupported
 from tollway.core.model import Model
+from tollway.core.money import NanoUsd
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.engines.offload import Offload
 from tollway.gateway.ledger.hold import Ledger
@@ -29,6 +30,7 @@ from tollway.gateway.routing.router import Router
 from tollway.kit.http1.wire import Sink
 
 NONE = msgspec.Raw(b"null")
+UNNAMED = (None, "", AUTO)
 NONES = (NONE, msgspec.Raw(b"[]"))
 """What a list that holds nothing looks like on the wire."""
 
@@ -57,6 +59,8 @@ class Gateway:
 async def relay(call: Call, gw: Gateway, sink: Sink) -> None:
     """Answer one call. Raises TollwayError when it was refused or failed before its first word."""
     ways = gw.groups.of(call.caller)
+    if call.envelope.model in UNNAMED and not gw.ledger.left(call.caller.payer):
+        await gw.ledger.learn(call.caller.payer, NanoUsd(1))  # the auto router looks at what can be paid
     model = asked_model(call, gw, ways[0].router)
     slot = gw.limits.admit(call.caller, model.id, call.started_s)
     try:

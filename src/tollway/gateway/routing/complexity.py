@@ -90,6 +90,8 @@ class Wish(NamedTuple):
         size = _SIZES.get(model.category, Level.MEDIUM)
         kind = _CATEGORIES.get(model.category, Kind.GENERAL)
         strange = kind is not Kind.GENERAL and kind is not self.kind
+        if model.custom:
+            return 100  # made for something else
         return 10 + 4 * abs(size - self.level) + (2 if size < self.level else 0) + 20 * (kind is Kind.IMAGE) + strange
 
 
