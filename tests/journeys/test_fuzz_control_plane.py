@@ -12,7 +12,8 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from tests.journeys.hub import Hub, NewDatabase, Providers
 
-EXAMPLES = 150
+EXAMPLES = {"admin": 80, "anybody": 20}
+"""For each operation; to anybody nearly all of them say only that he is none of theirs."""
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +35,11 @@ def a_400_names_its_field(ctx: Any, response: Any, case: Any) -> None:
         assert detail.get("field") or unread, detail
 
 
-def say(hub: Hub, key: str, operation: Any) -> None:
+def say(hub: Hub, key: str, operation: Any, examples: int) -> None:
     """Ask one operation in many ways, right and wrong, and judge every answer by every check there is."""
 
     @settings(
-        max_examples=EXAMPLES,
+        max_examples=examples,
         derandomize=True,
         deadline=None,
         phases=(Phase.explicit, Phase.generate, Phase.shrink),
@@ -49,7 +50,7 @@ def say(hub: Hub, key: str, operation: Any) -> None:
         case.call_and_validate(
             base_url=hub.url,
             headers={"authorization": f"Bearer {key}"},
-            timeout=5,
+            timeout=20,
             excluded_checks=[positive_data_acceptance],
             additional_checks=[a_400_names_its_field],
         )
@@ -65,7 +66,7 @@ def test_every_operation_keeps_its_promises(office: Hub, who: str) -> None:
     for found in schema.get_all_operations():
         operation = found.ok()
         try:
-            say(office, key, operation)
+            say(office, key, operation, EXAMPLES[who])
         except (AssertionError, BaseExceptionGroup) as failure:
             failures.append(f"{operation.label}: {failure}")
     assert not failures, "\n\n".join(failures)
