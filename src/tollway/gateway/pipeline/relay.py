@@ -12,7 +12,7 @@ from tollway.core.money import NanoUsd
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.engines.offload import Offload
 from tollway.gateway.ledger.hold import Ledger
-from tollway.gateway.limits.rate import RateLimiter
+from tollway.gateway.limits.rate import RateLimiter, ShareUsedUp
 from tollway.gateway.metering.learned import UsualOutput
 from tollway.gateway.pipeline.auto import suited
 from tollway.gateway.pipeline.call import Call
@@ -62,7 +62,10 @@ async def relay(call: Call, gw: Gateway, sink: Sink) -> None:
     if call.envelope.model in UNNAMED and not gw.ledger.left(call.caller.payer):
         await gw.ledger.learn(call.caller.payer, NanoUsd(1))  # the auto router looks at what can be paid
     model = asked_model(call, gw, ways[0].router)
-    slot = gw.limits.admit(call.caller, model.id, call.started_s)
+    try:
+        slot = gw.limits.admit(call.caller, model.id, call.started_s)
+    except ShareUsedUp:
+        slot = await gw.limits.admit_soon(call.caller, model.id)
     try:
         plan = grouped(model, call, gw, ways)
         weighed = await weigh(call, plan, gw.ledger, gw.usual)
