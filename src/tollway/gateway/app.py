@@ -197,6 +197,7 @@ class Hub:
             users=users,
             plans=self.subscriptions.plans.rules,
             clock=self.clock,
+            offload=self.offload,
         )
 
     def _channel_desk(self) -> object:
