@@ -71,7 +71,7 @@ SECRET = "opaque.key"
 
 
 def known_dialects() -> dict[str, Dialect]:
-    """Every dialect by family."""
+    """One dialect of each family: all of a family say their errors alike."""
     return {dialect.family: dialect for dialect in discover(dialects, "dialect", Dialect).values()}
 
 
