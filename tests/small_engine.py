@@ -57,7 +57,7 @@ class SmallEngine:
 
     def metric(self, name: str) -> float:
         """What the engine itself says of `llamacpp:<name>`."""
-        with urllib.request.urlopen(f"{self.url}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=60) as answer:
             lines = answer.read().decode().splitlines()
         return float(next(line for line in lines if line.startswith(f"llamacpp:{name} ")).split()[1])
 

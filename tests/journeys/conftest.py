@@ -17,6 +17,7 @@ from tests.postgres import Postgres
 
 ONE_DATABASE = {
     *("test_accounts", "test_asgi_front", "test_errors_by_dialect", "test_full_disk", "test_fuzz_wire", "test_slow"),
+    "test_together",
 }
 SAMPLED = ("test_pairings", "test_same_dialect", "test_sdk_")
 SAMPLE = 11

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from tests.gateway.pipeline.effort import effort
 from tests.valkey import Valkey
 from tollway.backends.clock import SystemClock
-from tollway.gateway.app import shared
+from tollway.gateway.together import open_store
 from tollway.ports import KeyValue
 
 LONG_S = 600.0
@@ -31,7 +31,7 @@ def url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def store(url: str) -> AsyncIterator[KeyValue]:
-    made = shared(url, SystemClock())
+    made = open_store(url, SystemClock())
     yield made
     await made.close()
 
@@ -48,7 +48,7 @@ class Shelves(RuleBasedStateMachine):
         super().__init__()
         self.runner = asyncio.Runner()
         self.runner.get_loop()
-        self.store = shared(url, SystemClock())
+        self.store = open_store(url, SystemClock())
         self.prefix = fresh() + ":"
         self.kept: dict[str, bytes] = {}
 
@@ -161,7 +161,7 @@ async def test_nothing_can_be_put_for_no_time_at_all(store: KeyValue, ttl_s: flo
 
 async def test_two_processes_see_the_same(valkey: Valkey) -> None:
     name, clock = fresh(), SystemClock()
-    one, other = shared(valkey.url, clock), shared(valkey.url, clock)
+    one, other = open_store(valkey.url, clock), open_store(valkey.url, clock)
     assert [await one.add(name, 2, LONG_S), await other.add(name, 3, LONG_S)] == [2, 5]
     await one.close()
     await other.close()

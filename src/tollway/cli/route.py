@@ -1,5 +1,7 @@
 """`tollway route`: how calls find their channel."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import click
@@ -11,11 +13,15 @@ from tollway.cli.table import Row, json_option, say_json, show
 from tollway.gateway.admin.routing import RouteDesk
 from tollway.gateway.channels.board import ChannelBoard
 from tollway.gateway.channels.roster import used
+from tollway.gateway.engines.discovery import LocalEngines
+from tollway.gateway.engines.fleet import Engines
+from tollway.gateway.engines.offload import Offload
 from tollway.gateway.routing.groups import GroupRoutes
 from tollway.gateway.routing.health import Health
 from tollway.gateway.routing.memory import Memory
 from tollway.gateway.routing.observations import Signals
 from tollway.gateway.stock import fixed_of, known_providers
+from tollway.kit.http1.client import Client
 
 COLUMNS = ("order", "lane", "model", "tier", "weight", "share", "score", "ttfb_ms", "price_usd", "state", "why")
 
@@ -40,13 +46,16 @@ def explain(argv: dict[str, Any], model: str, prompt: str, key: str | None, rout
     """
 
     async def work(office: Office) -> Row:
-        return await (await _desk_of(office)).explain(model, prompt, key, route)
+        async with _desk_of(office) as desk:
+            return await desk.explain(model, prompt, key, route)
 
     told = run(argv, work, makes=True)
     if as_json:
         say_json(told)
         return
     click.echo(_headline(told))
+    for line in _local(told.get("local")):
+        click.echo(line)
     rows = [
         row
         | {
@@ -59,22 +68,34 @@ def explain(argv: dict[str, Any], model: str, prompt: str, key: str | None, rout
     show(rows, COLUMNS, as_json=False)
 
 
-async def _desk_of(office: Office) -> RouteDesk:
-    settings, providers = office.settings, known_providers()
-    catalog, _ = await shelf_of(office).everything()
+@asynccontextmanager
+async def _desk_of(office: Office) -> AsyncIterator[RouteDesk]:
+    """A desk that knows what settings and database say, and what local engines say when they are asked now."""
+    settings, providers, now_s = office.settings, known_providers(), office.clock.monotonic_s
+    listed, _ = await shelf_of(office).everything()
     board = ChannelBoard(office.database, office.clock, stored_in(office))
     await board.news()
     stored, groups = board.told
     roster = fixed_of(settings, providers).with_stored(stored)
-    signals = Signals(Health(settings.health), Memory(settings.routing), settings.routing)
+    client = Client()
     try:
-        routes = GroupRoutes(groups, catalog.models, used(roster), providers, signals)
-    except ValueError as error:
-        leave(str(error), USAGE)
-    return RouteDesk(
-        lambda: catalog, lambda: routes, office.keys, office.users, office.subscriptions.plans.rules,
-        office.clock,
-    )  # fmt: skip
+        local = LocalEngines(listed, used(roster), providers, client)
+        await local.ask(lambda: None)
+        catalog, channels = local.on_sale()
+        fleet = Engines(providers, client, settings.engines, now_s)
+        offload = Offload(fleet, (settings.engines, settings.offload), now_s)
+        offload.take(catalog.models, channels, catalog.find)
+        await fleet.poll()
+        await fleet.heard()
+        signals = Signals(Health(settings.health), Memory(settings.routing), settings.routing, engines=fleet)
+        try:
+            routes = GroupRoutes(groups, catalog.models, channels, providers, signals)
+        except ValueError as error:
+            leave(str(error), USAGE)
+        plans = office.subscriptions.plans.rules
+        yield RouteDesk(lambda: catalog, lambda: routes, office.keys, office.users, plans, office.clock, offload)
+    finally:
+        await client.close()
 
 
 def _headline(told: Row) -> str:
@@ -84,6 +105,19 @@ def _headline(told: Row) -> str:
     barred = "" if told["may_use"] else "; this key or plan may not use it"
     chain = ", then ".join(told["strategy"])
     return f"{chosen}{found}: {chain} (stated by {told['stated_by']}), {told['input_tokens']} input tokens{barred}"
+
+
+def _local(told: Row | None) -> list[str]:
+    """What was decided between local engines and others, and what each engine says."""
+    if told is None:
+        return []
+    lines = [f"local engines: {told['offload'] or 'the one with the least to do comes first'}"]
+    lines.append(f"  tried in this order: {', '.join(told['order'])}")
+    for channel, load in told["engines"].items():
+        full = "" if load["kv_used"] is None else f", {load['kv_used']:.0%} of its cache used"
+        trouble = f" ({load['trouble']})" if load["trouble"] else ""
+        lines.append(f"  {channel}: {load['running']} running, {load['waiting']} waiting{full}{trouble}")
+    return lines
 
 
 def _why(row: Row, first: Row) -> str:

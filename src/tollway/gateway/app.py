@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import dataclasses
-import importlib
 import logging
 import os
 import secrets
@@ -21,7 +20,6 @@ from tollway.gateway.admin.first_run import Newcomers
 from tollway.gateway.admin.users import Users
 from tollway.gateway.auth.api_keys import ApiKeys, KeyRules
 from tollway.gateway.auth.identify import KeyRing
-from tollway.gateway.auth.lockout import Lockout
 from tollway.gateway.cards.board import PriceBoard
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.channels.board import ChannelBoard, News
@@ -32,7 +30,7 @@ from tollway.gateway.dialect import Dialect, Opaque
 from tollway.gateway.engines.discovery import LocalEngines
 from tollway.gateway.engines.fleet import Engines
 from tollway.gateway.engines.offload import Offload
-from tollway.gateway.furnish import client_of, ledger_rules, lockout_rule, signals_of, subscriptions_of
+from tollway.gateway.furnish import client_of, ledger_rules, signals_of, subscriptions_of, together_of
 from tollway.gateway.http import Front
 from tollway.gateway.ledger.ledger import Ledger
 from tollway.gateway.limits.lanes import LaneLimits
@@ -49,20 +47,19 @@ from tollway.gateway.pipeline.trial import Proven, Trial, model_for_test
 from tollway.gateway.routing.chain import STRATEGIES
 from tollway.gateway.routing.groups import GroupRoutes
 from tollway.gateway.routing.router import Router
-from tollway.gateway.routing.sharing import Sharing
 from tollway.gateway.stock import fixed_of, form_of, inside_of, known_providers, vault_of
 from tollway.gateway.surface import Surface
 from tollway.gateway.worker import Worker
 from tollway.kit.http1.asgi import App
 from tollway.kit.registry import discover
-from tollway.ports import Clock, KeyValue, Transaction, Upstream
+from tollway.ports import Transaction, Upstream
 from tollway.settings import Settings, SettingsError
 
 log = logging.getLogger("tollway.app")
 BEAT_S = 1.0
 NOTE_USE_S = 60.0
 ASK_ENGINES_S = 30.0
-PROBE_S = SHARE_S = 1.0
+PROBE_S = 1.0
 DROP_S = 6 * 3600.0
 LOAD_S = 1.0
 LOOK_S = 0.25
@@ -74,7 +71,7 @@ SECRET = "opaque.key"
 
 
 def known_dialects() -> dict[str, Dialect]:
-    """Every dialect by family."""
+    """One dialect of each family: all of a family say their errors alike."""
     return {dialect.family: dialect for dialect in discover(dialects, "dialect", Dialect).values()}
 
 
@@ -92,16 +89,16 @@ class Hub:
         form = form_of(settings, self.providers)
         self.stored = StoredChannels(self.database, self.clock, vault_of(settings), form)
         self.board = ChannelBoard(self.database, self.clock, self.stored)
-        self.shared = shared(settings.server.shared_url, self.clock)
+        self.together = together_of(settings, self.clock)
         self.ledger = Ledger(self.database, settings.data_dir, self.clock, ledger_rules(settings.ledger))
         self.subscriptions = subscriptions_of(settings, self.database, self.clock)
         rules = self.subscriptions.plans.rules
-        self.keys = KeyRing(self.database, self.clock, Lockout(lockout_rule(settings.keys)), rules)
+        self.keys = KeyRing(self.database, self.clock, self.together.lockout, rules)
         local = [provider.name for provider in self.providers.values() if provider.local_price]
         self.groups = USUAL_GROUPS
         self.listed = self.priced = self.catalog = Catalog.load(settings.sheet, local)
         self.prices = PriceBoard(self.database, self.clock)
-        self.limits = RateLimiter(self._model)
+        self.limits = RateLimiter(self._model, self.together.shares)
         self.lane_limits = LaneLimits()
         self.signals = signals_of(settings, self.lane_limits)
         self.health = self.signals.health
@@ -200,6 +197,7 @@ class Hub:
             users=users,
             plans=self.subscriptions.plans.rules,
             clock=self.clock,
+            offload=self.offload,
         )
 
     def _channel_desk(self) -> object:
@@ -234,9 +232,7 @@ class Hub:
             min(BEAT_S, heartbeat_s / 2), "heartbeat", lambda: self.heart.beat(self.clock.monotonic_s(), heartbeat_s)
         )
         self.worker.every(LOAD_S, "load the control plane", self.control.load_when_quiet)
-        if not self.settings.server.shared_url.startswith("memory:"):
-            sharing = Sharing(self.health, self.shared, self.clock, secrets.token_hex(8))
-            self.worker.every(SHARE_S, "share what is known of channels", sharing.round)
+        self.together.begin(self.worker, self.health)
         if self.settings.health.probe:
             self.worker.every(PROBE_S, "probe channels", self.prober.round)
         self.worker.every(LOOK_S, "look at prices", self.look_at_prices)
@@ -314,6 +310,8 @@ class Hub:
         """What keeps the gateway from serving; empty when nothing does."""
         if self.draining:
             return "draining"
+        if self.together.wrong:
+            return self.together.wrong
         try:
             await self.database.read(_one)
         except TollwayError as error:
@@ -334,15 +332,7 @@ class Hub:
         await self.ledger.close()
         await self.upstream.close()
         await self.database.close()
-        await self.shared.close()
-
-
-def shared(url: str, clock: Clock) -> KeyValue:
-    """The store that gateways share: `x://…` is the work of backends/x. Raises ValueError for a URL that is none."""
-    kind = url.partition("://")[0]
-    module = "redis" if kind == "rediss" else kind
-    made: Callable[[str, Clock], KeyValue] = importlib.import_module(f"tollway.backends.{module}").key_value
-    return made(url, clock)
+        await self.together.store.close()
 
 
 def _one(tx: Transaction) -> None:

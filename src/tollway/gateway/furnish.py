@@ -1,6 +1,6 @@
 """From settings to what the rooms are built with."""
 
-from tollway.gateway.auth.lockout import LockoutRule
+from tollway.gateway.auth.lockout import Lockout, LockoutRule
 from tollway.gateway.billing.plans import Plans
 from tollway.gateway.billing.subscriptions import Subscriptions
 from tollway.gateway.billing.terms import terms_of
@@ -10,9 +10,20 @@ from tollway.gateway.routing.affinity import Bonds
 from tollway.gateway.routing.health import Health
 from tollway.gateway.routing.memory import Memory
 from tollway.gateway.routing.observations import Signals
+from tollway.gateway.together import Together
 from tollway.kit.http1.client import Client
 from tollway.ports import Clock, Database
-from tollway.settings import Books, Keys, Settings
+from tollway.settings import Books, Keys, Settings, SettingsError
+
+
+def together_of(settings: Settings, clock: Clock) -> Together:
+    """What is shared with other gateways. Raises SettingsError for a URL that is none."""
+    stated = settings.server
+    lockout = Lockout(lockout_rule(settings.keys))
+    try:
+        return Together(stated.shared_url, clock, lockout, reject=stated.shared_failure == "reject")
+    except ValueError as error:
+        raise SettingsError(f"server.shared_url: {error}") from error
 
 
 def lockout_rule(keys: Keys) -> LockoutRule:

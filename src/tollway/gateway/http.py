@@ -26,7 +26,7 @@ from tollway.core.errors import (
 from tollway.core.ids import CallId
 from tollway.gateway.auth.identify import KeyRing, credential
 from tollway.gateway.dialect import Dialect, Opaque, open_body
-from tollway.gateway.limits.rate import TooOften
+from tollway.gateway.limits.rate import ShareUsedUp, TooOften
 from tollway.gateway.metering.tokens import count_request
 from tollway.gateway.paths import Found, Paths
 from tollway.gateway.pipeline.call import Call
@@ -120,7 +120,10 @@ class Front:
         model = self.gateway.catalog.find(call.envelope.model or "")
         if model is None:
             raise ModelNotFound(f"the model {(call.envelope.model or '')[:100]!r} is not on sale here", field="model")
-        slot = self.gateway.limits.admit(call.caller, model.id, call.started_s)
+        try:
+            slot = self.gateway.limits.admit(call.caller, model.id, call.started_s)
+        except ShareUsedUp:
+            slot = await self.gateway.limits.admit_soon(call.caller, model.id)
         try:
             tokens = await asyncio.to_thread(lambda: count_request(call.request(), model, exact=True))
         finally:

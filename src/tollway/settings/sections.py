@@ -23,6 +23,9 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Empty: SQLite in the data folder."""
     shared_url: Annotated[str, msgspec.Meta(pattern=r"^(memory|redis|rediss)://")] = "memory://"
     """Where gateways share counts and rests of channels: `redis://host:6379/0`; `memory://`: each for itself."""
+    shared_failure: Literal["reject", "allow"] = "reject"
+    """What becomes of calls while that store is away: `reject` (503, so that no limit is passed by), or `allow` (each
+    gateway counts for itself)."""
     front: Literal["http1", "asgi"] = "http1"
     drain_s: Annotated[float, msgspec.Meta(ge=0)] = 30.0
     """How long calls in flight may go on after SIGTERM."""

@@ -9,9 +9,11 @@ from tests.mocks.accounts import CLIENT_ID, TOKEN_PATH, Vendor, state_file
 from tests.mocks.server import MockServer
 from tollway.core.errors import Fault, Remedy
 from tollway.gateway.accounts.account import Account, Grant, Patience
+from tollway.gateway.accounts.errand import Errand
 from tollway.gateway.accounts.oauth import TokenAddress, renew
 from tollway.gateway.accounts.pool import Pool, Rules
 from tollway.gateway.accounts.state_file import StateFile
+from tollway.gateway.provider import Loan
 from tollway.kit.http1.client import Client
 
 NOW_S = 1_800_000_000.0
@@ -68,3 +70,26 @@ def fault(status: int, **head: str) -> Fault:
     made = Fault("refused", status=status, remedy=Remedy.NEXT_CHANNEL)
     made.head = {name.replace("_", "-").encode(): value.encode() for name, value in head.items()}
     return made
+
+
+async def lent(pool: Pool, session: str = "", caller: str = "key") -> Loan:
+    """One call that is answered."""
+    errand = Errand(pool, caller, session)
+    loan = await errand.borrow()
+    assert loan is not None
+    pool.worked(loan.account)
+    errand.give_back(loan)
+    return loan
+
+
+async def all_of(errand: Errand) -> list[str]:
+    """Every account that one call may try."""
+    found = []
+    while (loan := await errand.borrow()) is not None:
+        found.append(loan.account)
+        errand.give_back(loan)
+    return found
+
+
+def renewals(bench: Bench) -> int:
+    return bench.vendor.asked

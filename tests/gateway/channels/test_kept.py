@@ -76,6 +76,14 @@ async def test_an_id_is_taken_once_and_free_again_when_the_channel_is_gone(stock
     await channels.create(ROW, "bob")
 
 
+async def test_a_group_that_a_channel_serves_cannot_go(stock: Store) -> None:
+    await stock.channels().create({**ROW, "groups": ["vip"]}, "ann")
+    with pytest.raises(BadRequest, match="the channel eu is in it"):
+        await stock.groups.remove("vip", "ann")
+    await stock.channels().change("eu", {"groups": None}, "ann")
+    assert not (await stock.groups.remove("vip", "ann")).knows("vip")
+
+
 async def test_several_are_kept_together_or_not_at_all(stock: Store) -> None:
     channels = stock.channels()
     with pytest.raises(IdTaken):

@@ -1,5 +1,6 @@
 """How a call would find its channel, told to whoever administers: every candidate, and why it stands where it does."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -14,6 +15,9 @@ from tollway.gateway.admin.users import Users
 from tollway.gateway.auth.api_keys import ApiKeys
 from tollway.gateway.auth.routes import only_admins
 from tollway.gateway.catalog import Catalog
+from tollway.gateway.engines.offload import Offload
+from tollway.gateway.engines.relief import relieved
+from tollway.gateway.engines.relief import told as local_told
 from tollway.gateway.limits.rate import RateLimiter
 from tollway.gateway.routing.complexity import AUTO, wish_of
 from tollway.gateway.routing.explain import Imagined, explained
@@ -36,6 +40,8 @@ class RouteDesk:
     users: Users
     plans: Callable[[str], PlanRules]
     clock: Clock
+    offload: Offload | None = None
+    """What decides between local engines and others; None: nothing is known of engines."""
 
     async def explain(self, name: str, prompt: str = "", key: str | None = None, route: str = "") -> Shown:
         """The plan of a call for the model of this name, and why; as `key` (its id) would get it, else as anybody.
@@ -66,7 +72,13 @@ class RouteDesk:
         if not way.router.serves(model.id):
             raise NoChannelAnswered(())
         told |= {"may_use": may(model), "group": way.group}
-        return told | explained(way.router, way.sold(model), asked, now_s, may)
+        model = way.sold(model)
+        told |= explained(way.router, model, asked, now_s, may)
+        if self.offload is None or self.offload.concern(model) is None:
+            return told
+        router = way.router.beside(dataclasses.replace(way.router.signals, memory=way.router.signals.memory.copy()))
+        plan = relieved(model, asked, now_s, router, self.offload.beside(), may)
+        return told | {"local": local_told(plan, self.offload)}
 
     async def _caller(self, key: str) -> Caller:
         record = await self.keys.find(key)
@@ -87,7 +99,7 @@ def routes(desk: RouteDesk) -> APIRouter:
     @router.get("/routing")
     async def explain(
         model: Annotated[str, Query(min_length=1, max_length=200)],
-        prompt: Annotated[str, Query(max_length=20_000)] = "",
+        prompt: Annotated[str, Query(max_length=4_000)] = "",
         key: Annotated[str | None, Query(max_length=100, description="The id of an API key.")] = None,
         route: Annotated[str, Query(max_length=200, description="As in `x-tollway-route`.")] = "",
     ) -> Shown:

@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -36,6 +37,8 @@ class Lockout:
         self.rule = rule
         self.locks: dict[str, float] = {}
         """Locked peer → monotonic seconds at which it may try again. Empty nearly always."""
+        self.on_failure: Callable[[str], None] | None = None
+        """Told of each bad key's address."""
         self._failures: dict[str, deque[float]] = {}
 
     def check(self, peer: str, now_s: float) -> None:
@@ -57,14 +60,21 @@ class Lockout:
         if not rule.failures or not peer or (not rule.loopback_too and is_loopback(peer)):
             return
         group = peer_group(peer)
+        if self.on_failure is not None:
+            self.on_failure(group)
         times = self._failures.pop(group, None) or deque(maxlen=rule.failures)
         times.append(now_s)
         if len(times) == rule.failures and now_s - times[0] <= rule.within_s:
-            _bound(self.locks, rule.most_peers)
-            self.locks[group] = now_s + rule.locked_s
+            self.shut_out(group, now_s + rule.locked_s)
             return
         _bound(self._failures, rule.most_peers)
         self._failures[group] = times
+
+    def shut_out(self, group: str, until_s: float) -> None:
+        """Lock an address, or a network, until then (monotonic seconds)."""
+        if group not in self.locks:
+            _bound(self.locks, self.rule.most_peers)
+        self.locks[group] = max(until_s, self.locks.get(group, until_s))
 
 
 def peer_group(peer: str) -> str:

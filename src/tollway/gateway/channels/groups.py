@@ -87,7 +87,7 @@ class GroupBook:
             store.lock_setting(tx, SETTING, _write(USUAL_GROUPS).decode(), now_s)
             old = groups_in(tx)
             new = merged(old, change(old))
-            for group, member in store.groups_used(tx).items():
+            for group, member in _used(tx).items():
                 if group != AUTO and not new.knows(group):
                     raise BadRequest(f"the group {group!r} cannot go: {member} is in it", field="group_ratio")
             store.put_setting(tx, SETTING, _write(new).decode(), now_s, author)
@@ -95,6 +95,10 @@ class GroupBook:
             return new
 
         return await self._database.write(rewrite)
+
+
+class _Grouped(msgspec.Struct):
+    groups: tuple[str, ...] = ()
 
 
 class OneGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +110,16 @@ class OneGroup(msgspec.Struct, frozen=True, kw_only=True):
     private: bool = False
     """No user may, unless his own group allows it."""
     top_up_ratio: Decimal | None = None
+
+
+def _used(tx: Transaction) -> Mapping[str, str]:
+    """Every group that something is in, and what."""
+    channels = {
+        group: f"the channel {record.id}"
+        for record in store.every(tx)
+        for group in msgspec.json.decode(record.body, type=_Grouped).groups
+    }
+    return channels | store.groups_used(tx)
 
 
 def _with_one(old: Groups, name: str, wanted: OneGroup) -> Mapping[str, Any]:

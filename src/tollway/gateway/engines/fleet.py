@@ -80,6 +80,11 @@ class Engines:
         """The engine behind a candidate; None when it is no local engine."""
         return self._by_channel.get(candidate.channel.id)
 
+    def trouble(self, channel: ChannelId) -> str:
+        """Why the engine behind a channel does not tell its load; empty when it does."""
+        busy = self._by_channel.get(channel)
+        return busy.trouble if busy is not None else ""
+
     def load(self, candidate: Candidate) -> EngineLoad | None:
         """The load of the engine behind a candidate; None when it is no local engine."""
         busy = self._by_channel.get(candidate.channel.id)

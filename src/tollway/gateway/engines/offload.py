@@ -1,5 +1,6 @@
 """Local first: decides for each call whether an engine takes it, which of several, or somebody else instead."""
 
+import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -51,6 +52,7 @@ class Offload:
         self.engines, self._now_s = engines, now_s
         self._rules, self._offload = rules
         self._prefixes = Prefixes(self._rules.prefix_entries, self._rules.prefix_ttl_s)
+        self._remembers = True
         self._concerns: dict[ModelId, Concern] = {}
         self._facts: dict[tuple[int, ModelId], tuple[Facts, Facts]] = {}
 
@@ -69,6 +71,12 @@ class Offload:
                 concerns[model.id] = Concern(relief, to, replicas)
         self._concerns = concerns
         self._facts.clear()
+
+    def beside(self) -> "Offload":
+        """This one for whoever only wants to know: it remembers no prompt."""
+        other = copy.copy(self)
+        other._remembers = False
+        return other
 
     @property
     def active(self) -> "Offload | None":
@@ -110,7 +118,7 @@ class Offload:
                 for one in local
             ]
             every, why = _relieved(local, remote, verdicts)
-        if concern.replicas and every[0].provider.engine is not None:
+        if concern.replicas and self._remembers and every[0].provider.engine is not None:
             self._prefixes.read(prompt, every[0].lane, now_s)
         return Plan(plan.model, every, facts, plan.answered, why, plan.shape)
 

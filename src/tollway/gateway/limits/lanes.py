@@ -6,7 +6,7 @@ from typing import Protocol
 
 from tollway.core.ids import LaneId
 from tollway.core.model import Channel
-from tollway.gateway.limits.rate import RETRY_PARALLEL_S, WINDOW_S
+from tollway.gateway.limits.window import RETRY_PARALLEL_S, WINDOW_S
 
 SWEEP_AT = 4096
 FORGOTTEN = float("-inf")

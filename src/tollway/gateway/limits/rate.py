@@ -2,17 +2,15 @@
 
 import fnmatch
 import math
-from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from tollway.core.caller import Caller, KeyLimits, PlanRules
 from tollway.core.errors import Forbidden, RateLimited
 from tollway.core.model import Model
+from tollway.gateway.limits.shares import Shares
+from tollway.gateway.limits.window import ALL, RETRY_PARALLEL_S, WINDOW_S, Use
 
-WINDOW_S = 60.0
-RETRY_PARALLEL_S = 1.0
-"""Nobody knows when a running call will end: ask again soon."""
 SWEEP_AT = 1024
 MOST_ANSWERS = 10_000
 """(list of allowed models, model) pairs whose answer is remembered."""
@@ -33,28 +31,13 @@ class ModelNotAllowed(Forbidden):
         return {"plan": self.plan}
 
 
-class _Use:
-    """What one key, or all keys of one user, did within the last minute and do now."""
-
-    __slots__ = ("admitted", "running")
-
-    def __init__(self) -> None:
-        self.admitted: deque[float] = deque()
-        self.running = 0
-
-    def forget_before(self, then_s: float) -> None:
-        admitted = self.admitted
-        while admitted and admitted[0] <= then_s:
-            admitted.popleft()
-
-
 class Slot:
     """A call's place; give it back once the call has ended, however it ended. Giving back twice is harmless."""
 
     __slots__ = ("_use", "limit", "remaining", "reset_s")
 
     def __init__(
-        self, use: _Use | None = None, limit: int | None = None, remaining: int = 0, reset_s: float = 0.0
+        self, use: Use | None = None, limit: int | None = None, remaining: int = 0, reset_s: float = 0.0
     ) -> None:
         self._use = use
         self.limit = limit
@@ -100,6 +83,14 @@ class TooOften(RateLimited):
         return {"plan": self.plan} if self.plan else {}
 
 
+class ShareUsedUp(TooOften):
+    """The limit is shared with other processes, and what this one may admit of it is used up: `admit_soon` may help."""
+
+    def __init__(self, refusal: TooOften, use: Use, limit: int) -> None:
+        super().__init__(refusal.message, refusal.retry_after_s or 1.0, refusal.slot, refusal.plan)
+        self.use, self.limit = use, limit
+
+
 FREE = Slot()
 """The place of every call that nothing limits: nothing to count, nothing to give back."""
 
@@ -110,13 +101,13 @@ def no_model(name: str) -> Model | None:
 
 
 class RateLimiter:
-    """The limits of all keys and users, counted in this process."""
+    """The limits of all keys and users, counted in this process; requests per minute in its share of them."""
 
-    def __init__(self, find: Callable[[str], Model | None] = no_model) -> None:
+    def __init__(self, find: Callable[[str], Model | None] = no_model, shares: Shares | None = None) -> None:
         """`find` gives the model of an id or alias: a list of allowed models may name aliases, and a plan may
-        include only some models."""
-        self._find = find
-        self._uses: dict[str, _Use] = {}
+        include only some models. `shares`: the same keys are served by other processes, too."""
+        self._find, self._shares = find, shares
+        self._uses: dict[str, Use] = {}
         """By key id, and by user id for the limits of plans."""
         self._sweep_at = SWEEP_AT
         self._answers: dict[tuple[tuple[str, ...], str], bool] = {}
@@ -128,6 +119,9 @@ class RateLimiter:
         when the plan does not include it, RateLimited when key or user asked too often within 60 s or the key has
         too many calls running.
         """
+        shares = self._shares
+        if shares is not None and shares.closed:
+            raise shares.refuse()
         limits, plan = caller.limits, caller.plan
         if limits.models is not None and not self.allows(limits, model):
             raise Forbidden(f"this API key may not use the model {model}", field="model")
@@ -137,6 +131,20 @@ class RateLimiter:
             return FREE
         return self._count(caller, now_s)
 
+    async def admit_soon(self, caller: Caller, model: str) -> Slot:
+        """Like `admit`, when that has just raised ShareUsedUp: with a larger share, if other processes leave one.
+
+        Waits for them half a second at most.
+        """
+        shares = self._shares
+        while shares is not None:
+            try:
+                return self.admit(caller, model, shares.now_s())
+            except ShareUsedUp as short:
+                if not await shares.more(short.use, short.limit):
+                    raise
+        raise RuntimeError("limits are shared with nobody")
+
     def _count(self, caller: Caller, now_s: float) -> Slot:
         """Count one request against every limit there is, or against none of them."""
         if len(self._uses) >= self._sweep_at:
@@ -144,7 +152,7 @@ class RateLimiter:
         limits, plan = caller.limits, caller.plan
         use = None
         tightest = FREE
-        windows: list[_Use] = []
+        windows: list[Use] = []
         if limits.requests_per_minute is not None or limits.parallel_calls is not None:
             use = self._use(caller.key)
             parallel = limits.parallel_calls
@@ -161,6 +169,8 @@ class RateLimiter:
             windows.append(users)
         for window in windows:
             window.admitted.append(now_s)
+            if self._shares is not None:
+                self._shares.used(window, window.limit)
         if use is not None:
             use.running += 1
         return Slot(use, tightest.limit, tightest.remaining, tightest.reset_s)
@@ -199,25 +209,39 @@ class RateLimiter:
         found = self._find(entry)
         return found is not None and found.id == model
 
-    def _use(self, whose: str) -> _Use:
+    def _use(self, whose: str) -> Use:
         """What was counted for a key or a user."""
-        return self._uses.get(whose) or self._uses.setdefault(whose, _Use())
+        return self._uses.get(whose) or self._uses.setdefault(whose, Use(whose, ALL if self._shares is None else 0))
 
     def _sweep(self, now_s: float) -> None:
         """Forget who neither asked within the last minute nor has a call running."""
         for use in self._uses.values():
             use.forget_before(now_s - WINDOW_S)
-        self._uses = {name: use for name, use in self._uses.items() if use.running or use.admitted}
+        self._uses = {
+            name: use for name, use in self._uses.items() if use.running or use.admitted or 0 < use.share < ALL
+        }
         self._sweep_at = max(SWEEP_AT, 2 * len(self._uses))
 
 
-def _room(use: _Use, per_minute: int, now_s: float, who: str, plan: str = "") -> Slot:
-    """What is left of a sliding window once one more request is counted. Raises TooOften when it is full."""
+def _room(use: Use, per_minute: int, now_s: float, who: str, plan: str = "") -> Slot:
+    """What is left of a sliding window once one more request is counted.
+
+    Raises TooOften when it is full, ShareUsedUp when only this process's part of it is.
+    """
     use.forget_before(now_s - WINDOW_S)
-    admitted = use.admitted
-    if len(admitted) >= per_minute:
-        # The window is free for one more once all but `per_minute - 1` of its requests are a minute old.
-        wait_s = admitted[len(admitted) - per_minute] + WINDOW_S - now_s
-        message = f"{who} {per_minute} times a minute; come back in {math.ceil(wait_s)} s"
-        raise TooOften(message, wait_s, Slot(None, per_minute, 0, admitted[-1] + WINDOW_S - now_s), plan)
-    return Slot(None, per_minute, per_minute - len(admitted) - 1, WINDOW_S)
+    used = len(use.admitted)
+    if used >= per_minute or used >= use.share:
+        raise _too_often(use, per_minute, now_s, who, plan)
+    left = per_minute - used - 1
+    if use.share < ALL:
+        use.limit, left = per_minute, max(0, left - use.elsewhere)
+    return Slot(None, per_minute, left, WINDOW_S)
+
+
+def _too_often(use: Use, per_minute: int, now_s: float, who: str, plan: str) -> TooOften:
+    frees_at_s = use.frees_at_s(per_minute)
+    wait_s = WINDOW_S if frees_at_s is None else max(0.0, frees_at_s - now_s)
+    message = f"{who} {per_minute} times a minute; come back in {math.ceil(wait_s)} s"
+    reset_s = use.admitted[-1] + WINDOW_S - now_s if use.admitted else wait_s
+    refused = TooOften(message, wait_s, Slot(None, per_minute, 0, reset_s), plan)
+    return refused if len(use.admitted) >= per_minute else ShareUsedUp(refused, use, per_minute)

@@ -11,15 +11,15 @@ from tollway.core.model import Model
 from tollway.core.money import NanoUsd
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.engines.offload import Offload
+from tollway.gateway.engines.relief import relieved
 from tollway.gateway.ledger.hold import Ledger
-from tollway.gateway.limits.rate import RateLimiter
+from tollway.gateway.limits.rate import RateLimiter, ShareUsedUp
 from tollway.gateway.metering.learned import UsualOutput
 from tollway.gateway.pipeline.auto import suited
 from tollway.gateway.pipeline.call import Call
 from tollway.gateway.pipeline.delivery import Delivery
 from tollway.gateway.pipeline.dispatch import Dispatcher
 from tollway.gateway.pipeline.heart import Heart
-from tollway.gateway.pipeline.relief import relieved
 from tollway.gateway.pipeline.seals import Seals
 from tollway.gateway.pipeline.weigh import weigh
 from tollway.gateway.routing.complexity import AUTO
@@ -62,7 +62,10 @@ async def relay(call: Call, gw: Gateway, sink: Sink) -> None:
     if call.envelope.model in UNNAMED and not gw.ledger.left(call.caller.payer):
         await gw.ledger.learn(call.caller.payer, NanoUsd(1))  # the auto router looks at what can be paid
     model = asked_model(call, gw, ways[0].router)
-    slot = gw.limits.admit(call.caller, model.id, call.started_s)
+    try:
+        slot = gw.limits.admit(call.caller, model.id, call.started_s)
+    except ShareUsedUp:
+        slot = await gw.limits.admit_soon(call.caller, model.id)
     try:
         plan = grouped(model, call, gw, ways)
         weighed = await weigh(call, plan, gw.ledger, gw.usual)
@@ -98,7 +101,7 @@ def planned(model: Model, call: Call, gw: Gateway, router: Router) -> Plan:
     """The router's plan; where a local engine serves the model, with it before others or after them."""
     if gw.offload is None:
         return router.plan(model, call.id, call.started_s, call)
-    return relieved(model, call, router, gw.offload, gw.limits)
+    return relieved(model, call, call.started_s, router, gw.offload, lambda other: gw.limits.may(call.caller, other.id))
 
 
 def asked_model(call: Call, gw: Gateway, router: Router) -> Model:

@@ -153,7 +153,7 @@ class Seen:
             unmeasured = self.once("unmeasured", candidates, self._unmeasured)
             self._due = (self._signals.memory.due(unmeasured, candidates, self._now_s),)
         found = self._due[0]
-        return found if found in candidates else None
+        return found if found is None or found in candidates else None
 
     def _unmeasured(self, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
         return [one for one in candidates if not self.ttfb_ms(one)]

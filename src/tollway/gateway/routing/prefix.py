@@ -12,10 +12,12 @@ HEADS = ("tools", "functions", "system", "systemInstruction", "system_instructio
 TURNS = ("messages", "contents", "input", "prompt")
 NAMES = ("prompt_cache_key", "conversation_id", "session_id", "conversation")
 """Fields by which callers name a conversation."""
+_HEADS, _NAMES = frozenset(HEADS), frozenset(NAMES)
 MOST_TURNS = 256
 MOST_BYTES = 256 * 1024
 """What comes after is not looked at: the prefix is long enough to be known again."""
 _FIRST_WORDS = 48
+_USERS = (b'{"role":"user"', b'{"role": "user"')
 _turns = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
@@ -35,7 +37,7 @@ def marks_of(prompt: Question, model: str) -> Sequence[Mark]:
     body = prompt.body
     chain, size = hash(model), 0
     found: list[tuple[int, int, bool]] = []
-    for name in HEADS:
+    for name in () if _HEADS.isdisjoint(body) else HEADS:
         if name in body:
             data = _bytes(body[name])
             chain, size = hash((chain, data)), size + len(data)
@@ -48,7 +50,7 @@ def marks_of(prompt: Question, model: str) -> Sequence[Mark]:
             chain, size = hash((chain, turn)), size + len(turn)
             found.append((chain, size, heading))
     marks = [Mark(digest, upto / (size or 1), is_head) for digest, upto, is_head in reversed(found)]
-    for name in NAMES:
+    for name in () if _NAMES.isdisjoint(body) else NAMES:
         if name in body:
             marks.insert(0, Mark(hash((model, prompt.caller.user, _bytes(body[name]))), 1.0, False))
             break
@@ -60,6 +62,8 @@ def _turns_of(value: object) -> list[bytes]:
     data = _bytes(value)
     if data[:1] != b"[":
         return [data[:MOST_BYTES]]
+    if len(data) <= MOST_BYTES:
+        return [bytes(turn) for turn in _turns(data)[:MOST_TURNS]]
     turns: list[bytes] = []
     left = MOST_BYTES
     for turn in _turns(data)[:MOST_TURNS]:
@@ -75,5 +79,7 @@ def _bytes(value: object) -> bytes:
 
 
 def _is_instruction(turn: bytes) -> bool:
+    if turn.startswith(_USERS):
+        return False
     start = turn[:_FIRST_WORDS]
     return b'"system"' in start or b'"developer"' in start

@@ -29,6 +29,8 @@ class Ways(NamedTuple):
     tiers: Sequence[Tier]
     chain: Sequence[Strategy]
     facts: Facts
+    remembers: bool
+    """Some strategy of the chain goes by where earlier prompts were answered."""
 
 
 class Router:
@@ -93,14 +95,15 @@ class Router:
             raise NoChannelAnswered(())
         if route is not None and route.channel:
             return self._pinned(model, route.channel, ways)
-        chain = ways.chain if route is None else route.chain
+        chain, remembers = ways.chain, ways.remembers
+        if route is not None:
+            chain, remembers = route.chain, any(strategy.remembers for strategy in route.chain)
         seen = Seen(self.signals, call_id, now_s, asked)
         order = self.ordered(ways.tiers, chain, seen, now_s)
         first = next(order, None)
         if first is None:
             every = [one for tier in ways.tiers for one in tier.every]
             return Plan(model, self._last_resort(every, now_s), ways.facts)
-        remembers = asked is not None and any(strategy.remembers for strategy in chain)
         return Plan(model, Lineup([first], order), ways.facts, seen.answered if remembers else None)
 
     def beside(self, signals: Signals) -> "Router":
@@ -229,7 +232,8 @@ class Router:
         """The model's own tiers, then those of each fallback model: one hop, never a fallback's fallback."""
         tiers = own[model.id] + [tier for name in model.fallbacks for tier in own.get(name, ())]
         facts = facts_of(one.model for tier in tiers for one in tier.every)
-        return Ways(tiers, self._chain(model), facts)
+        chain = self._chain(model)
+        return Ways(tiers, chain, facts, any(strategy.remembers for strategy in chain))
 
     def _chain(self, model: Model) -> Sequence[Strategy]:
         try:

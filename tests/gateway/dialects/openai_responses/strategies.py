@@ -153,7 +153,7 @@ def requests(draw: st.DrawFn) -> ChatRequest:
         user=user,
         cache_key=draw(names) if user else draw(st.none() | names),
         metadata=draw(st.none() | st.just({"a": "b"})),
-        store=draw(st.booleans()),
+        store=False,
         service_tier=draw(st.sampled_from([None, "auto", "flex"])),
     )
 

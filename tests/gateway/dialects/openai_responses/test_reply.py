@@ -102,6 +102,15 @@ def test_a_stream_cut_anywhere_by_its_limit_ends_well_formed() -> None:
         done = [event["item"] for event in events if event["type"] == "response.output_item.done"]
         assert [item["id"] for item in done] == added
         assert last["output"] == done
+        begun = [event for event in events if event["type"] == "response.content_part.added"]
+        for ending in ("content_part.done", "output_text.done"):
+            assert len([event for event in events if event["type"] == f"response.{ending}"]) == len(begun)
+        summed = [event["type"] for event in events if event["type"].startswith("response.reasoning_summary_part")]
+        assert summed == ["response.reasoning_summary_part.added", "response.reasoning_summary_part.done"] * (
+            len(summed) // 2
+        )
+        noted = [event["annotation"] for event in events if event["type"].endswith("annotation.added")]
+        assert [note for item in done for part in item.get("content", ()) for note in part["annotations"]] == noted
         again = dialect.decoder()
         heard = [event for frame in SseReader().feed(b"".join(frames[:count]) + end) for event in again.frame(frame)]
         told = "".join(event["delta"] for event in events if event["type"] == "response.output_text.delta")

@@ -162,13 +162,13 @@ def test_the_other_fields_have_their_words() -> None:
     form = {"type": "json_schema", "name": "w", "schema": SCHEMA, "strict": True, "description": "d"}
     request = read(
         text={"format": form, "verbosity": "low"}, reasoning={"effort": "high", "summary": "auto"}, top_p=0.5,
-        parallel_tool_calls=False, metadata={"a": "b"}, store=True, service_tier="flex", prompt_cache_key="k",
+        parallel_tool_calls=False, metadata={"a": "b"}, store=False, service_tier="flex", prompt_cache_key="k",
         safety_identifier="u", max_output_tokens=5, stream=True,
     )  # fmt: skip
     assert request.output_format == OutputFormat(SCHEMA, "w", "d", strict=True)
     assert request.thinking == Thinking(Effort.HIGH, visible=True)
     assert (request.verbosity, request.sampling.top_p, request.parallel_tools) == ("low", 0.5, False)
-    assert (request.metadata, request.store, request.service_tier) == ({"a": "b"}, True, "flex")
+    assert (request.metadata, request.store, request.service_tier) == ({"a": "b"}, False, "flex")
     assert (request.cache_key, request.user, request.max_output, request.stream) == ("k", "u", 5, True)
 
 
@@ -178,11 +178,12 @@ def test_what_has_no_word_is_left_over_by_name() -> None:
         {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {}},
         user({"type": "input_text", "text": "so?"}),
         include=["reasoning.encrypted_content", "file_search_call.results"], truncation="auto", max_tool_calls=2,
-        context_management=[{"type": "compaction"}], background=False, tomorrow=1, moderation=None,
+        context_management=[{"type": "compaction"}], background=False, tomorrow=1, moderation=None, store=True,
     )  # fmt: skip
     assert sorted(request.leftover) == [
-        "context_management", "include[1]", "input[1]", "max_tool_calls", "tomorrow", "truncation",
+        "context_management", "include[1]", "input[1]", "max_tool_calls", "store", "tomorrow", "truncation",
     ]  # fmt: skip
+    assert request.store is False
 
 
 def test_items_only_the_vendor_understands_stand_as_they_are() -> None:
@@ -235,6 +236,7 @@ def test_a_peek_refuses_what_needs_a_store_and_wrong_types_by_name(fields: Any, 
         ({"reasoning": {"effort": "a lot"}}, "reasoning.effort"),
         ({"include": "x"}, "include"),
         ({"temperature": "warm"}, "temperature"),
+        ({"store": "yes"}, "store"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_refused_at_its_exact_place(fields: Any, field: str) -> None:

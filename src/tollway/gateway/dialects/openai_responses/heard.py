@@ -5,6 +5,7 @@ from typing import Any
 from tollway.core.chat import ToolKind
 from tollway.core.stream import (
     Cited,
+    Heartbeat,
     MediaPiece,
     RawPiece,
     ReasoningDelta,
@@ -24,6 +25,7 @@ from tollway.gateway.dialects.openai_responses.usage import read_usage
 Wire = dict[str, Any]
 _CALLS = ("function_call", "custom_tool_call")
 _WORDS, _REFUSAL, _SUMMARY, _THOUGHT, _ARGS = "text", "refusal", "summary", "content", "args"
+_PARTS = {"output_text": _WORDS, "refusal": _REFUSAL, "summary_text": _SUMMARY, "reasoning_text": _THOUGHT}
 Place = tuple[str, int]
 """What of an item: its words, refusal, summary, thought or arguments, and the number of the part."""
 
@@ -31,7 +33,7 @@ Place = tuple[str, int]
 class Item:
     """One item of the output."""
 
-    __slots__ = ("done", "id", "index", "kind", "slot", "sources", "told", "wire")
+    __slots__ = ("done", "id", "index", "kind", "shut", "slot", "sources", "told", "whole", "wire")
 
     def __init__(self) -> None:
         self.kind = ""
@@ -42,8 +44,12 @@ class Item:
         self.slot = -1
         """Ordinal among the tool calls; -1 before it began, and for anything else."""
         self.told: dict[Place, list[str]] = {}
-        self.sources: dict[int, int] = {}
-        """Annotations told of each part."""
+        self.whole: set[Place] = set()
+        """Parts whose words were told to the end."""
+        self.shut: set[Place] = set()
+        """Parts that have ended."""
+        self.sources: dict[int, list[Any]] = {}
+        """Annotations of each part, as they came."""
         self.done = False
         self.wire: Wire = {}
         """The item as it came last."""
@@ -91,6 +97,20 @@ class Heard:
 
     # -- pieces ------------------------------------------------------------------------------------------------
 
+    def opened(self, item: Item, part: int | None, of: Any) -> list[StreamEvent]:
+        """A part has begun, though nothing of it was said yet."""
+        place = _place(part, of)
+        if place is not None:
+            item.told.setdefault(place, [])
+        return [Heartbeat()]
+
+    def shut(self, item: Item, part: int | None, of: Any) -> list[StreamEvent]:
+        """A part has ended."""
+        place = _place(part, of)
+        if place is not None:
+            item.shut.add(place)
+        return [Heartbeat()]
+
     def words(self, item: Item, part: int, delta: Any) -> list[StreamEvent]:
         """Words of the answer."""
         return [TextDelta(delta)] if _add(item, (_WORDS, part), delta) else []
@@ -121,7 +141,7 @@ class Heard:
 
     def source(self, item: Item, part: int, annotation: Any) -> list[StreamEvent]:
         """A source of the words so far."""
-        item.sources[part] = item.sources.get(part, 0) + 1
+        item.sources.setdefault(part, []).append(annotation)
         citation = read_annotation(annotation) if isinstance(annotation, dict) else None
         return [Cited(citation)] if citation is not None else []
 
@@ -134,6 +154,10 @@ class Heard:
     def rest_of_refusal(self, item: Item, part: int, whole: Any) -> list[StreamEvent]:
         """What of the refusal was not told yet."""
         return self.refusal(item, part, _rest(item, (_REFUSAL, part), whole))
+
+    def rest_of_summary(self, item: Item, part: int, whole: Any) -> list[StreamEvent]:
+        """What of the summary was not told yet."""
+        return self.summary(item, part, _rest(item, (_SUMMARY, part), whole))
 
     def rest_of_args(self, item: Item, whole: Any) -> list[StreamEvent]:
         """What of the arguments was not told yet."""
@@ -188,7 +212,7 @@ class Heard:
             events += self.rest_of_words(item, part, said.get("text"))
             events += self.rest_of_refusal(item, part, said.get("refusal"))
             annotations = said.get("annotations")
-            news = annotations[item.sources.get(part, 0) :] if isinstance(annotations, list) else []
+            news = annotations[len(item.sources.get(part, ())) :] if isinstance(annotations, list) else []
             for annotation in news:
                 events += self.source(item, part, annotation)
         return events
@@ -238,6 +262,12 @@ class Heard:
         return read_usage(usage, [item.kind for item in self.items])
 
 
+def _place(part: int | None, of: Any) -> Place | None:
+    kind = of.get("type") if isinstance(of, dict) else None
+    name = _PARTS.get(kind) if isinstance(kind, str) else None
+    return (name, part or 0) if name is not None else None
+
+
 def _add(item: Item, place: Place, delta: Any) -> bool:
     if not isinstance(delta, str) or not delta:
         return False
@@ -253,6 +283,7 @@ def _rest(item: Item, place: Place, whole: Any) -> str:
     """What of `whole` was not told; nothing when it contradicts what was."""
     if not isinstance(whole, str):
         return ""
+    item.whole.add(place)
     told = item.said(place)
     return whole[len(told) :] if whole.startswith(told) else ""
 

@@ -59,38 +59,46 @@ def _ended(line: Line, index: int, item: Item) -> bytes:
 
 
 def _end_message(line: Line, place: Fields, item: Item) -> bytes:
-    content = [_part(item, name, at) for name, at in sorted(item.told, key=lambda told: told[1])]
+    places = sorted((at, name) for name, at in item.told if name in ("text", "refusal"))
+    content = [_part(item, name, at) for at, name in places]
     item.wire = item.wire | {"content": content}
-    if not content:
-        return b""
-    last, at = content[-1], place | {"content_index": len(content) - 1}
-    if last["type"] == "refusal":
-        told = line.say("response.refusal.done", at | {"refusal": last["refusal"]})
-    else:
-        told = line.say("response.output_text.done", at | {"text": last["text"], "logprobs": []})
-    return told + line.say("response.content_part.done", at | {"part": last})
+    told = b""
+    for (at, name), part in zip(places, content, strict=True):
+        here = place | {"content_index": at}
+        if (name, at) not in item.whole | item.shut:
+            ending = {"refusal": part["refusal"]} if name == "refusal" else {"text": part["text"], "logprobs": []}
+            told += line.say(
+                "response.refusal.done" if name == "refusal" else "response.output_text.done", here | ending
+            )
+        if (name, at) not in item.shut:
+            told += line.say("response.content_part.done", here | {"part": part})
+    return told
 
 
 def _part(item: Item, name: str, at: int) -> dict[str, Any]:
     words = item.said((name, at))
-    return {"type": "refusal", "refusal": words} if name == "refusal" else output_text(words, [])
+    return {"type": "refusal", "refusal": words} if name == "refusal" else output_text(words, item.sources.get(at, []))
 
 
 def _end_thought(line: Line, place: Fields, item: Item) -> bytes:
-    texts = [item.said((name, at)) for name, at in sorted(item.told) if name == "summary"]
-    summary = [{"type": "summary_text", "text": words} for words in texts]
+    places = sorted(one for one in item.told if one[0] == "summary")
+    summary = [{"type": "summary_text", "text": item.said(one)} for one in places]
     item.wire = item.wire | {"summary": summary}
-    if not summary:
-        return b""
-    at = place | {"summary_index": len(summary) - 1}
-    told = line.say("response.reasoning_summary_text.done", at | {"text": texts[-1]})
-    return told + line.say("response.reasoning_summary_part.done", at | {"part": summary[-1]})
+    told = b""
+    for one, part in zip(places, summary, strict=True):
+        here = place | {"summary_index": one[1]}
+        if one not in item.whole | item.shut:
+            told += line.say("response.reasoning_summary_text.done", here | {"text": part["text"]})
+        if one not in item.shut:
+            told += line.say("response.reasoning_summary_part.done", here | {"part": part})
+    return told
 
 
 def _end_call(line: Line, place: Fields, item: Item) -> bytes:
-    words = item.said(("args", 0))
-    if item.kind == "custom_tool_call":
-        item.wire = item.wire | {"input": words}
-        return line.say("response.custom_tool_call_input.done", place | {"input": words})
-    item.wire = item.wire | {"arguments": words}
-    return line.say("response.function_call_arguments.done", place | {"arguments": words})
+    words, custom = item.said(("args", 0)), item.kind == "custom_tool_call"
+    field = "input" if custom else "arguments"
+    item.wire = item.wire | {field: words}
+    if ("args", 0) in item.whole:
+        return b""
+    kind = "response.custom_tool_call_input.done" if custom else "response.function_call_arguments.done"
+    return line.say(kind, place | {field: words})

@@ -171,7 +171,7 @@ def read_request(body: Body, seen: Envelope, opaque: Opaque) -> ChatRequest:
         verbosity=text_or_none(wanted.get("verbosity"), "text.verbosity"),
         user=text_or_none(plain(body, "user"), "user") or identifier,
         metadata=object_or_none(plain(body, "metadata"), "metadata"),
-        store=flag_or_none(plain(body, "store"), "store"),
+        store=None if plain(body, "store") is None else False,
         service_tier=text_or_none(plain(body, "service_tier"), "service_tier"),
         cache_key=text_or_none(plain(body, "prompt_cache_key"), "prompt_cache_key"),
         leftover=(*_leftover(body), *reader.skipped),
@@ -228,6 +228,8 @@ def _thinking(wanted: dict[str, Any] | None) -> Thinking | None:
 def _leftover(body: Body) -> tuple[str, ...]:
     """Fields without a counterpart, and values of known fields that have none."""
     left = [name for name in body if name not in _KNOWN and plain(body, name) is not None]
+    if flag_or_none(plain(body, "store"), "store"):  # another wire would keep it where no caller of ours can find it
+        left.append("store")
     included = plain(body, "include")
     for at, one in enumerate(a_list(included, "include") if included is not None else ()):
         if text(one, f"include[{at}]") != ENCRYPTED:

@@ -37,6 +37,7 @@ class Event(msgspec.Struct, gc=False):
     input: str | None = None
     item: dict[str, Any] | None = None
     annotation: Any = None
+    part: Any = None
     response: msgspec.Raw = msgspec.Raw()
 
 
@@ -76,6 +77,9 @@ class ResponsesDecoder:
             "response.reasoning_summary_text.delta": lambda event: heard.summary(
                 self._item(event), event.summary_index or 0, event.delta
             ),
+            "response.reasoning_summary_text.done": lambda event: heard.rest_of_summary(
+                self._item(event), event.summary_index or 0, event.text
+            ),
             "response.reasoning_text.delta": lambda event: heard.thought(
                 self._item(event), event.content_index or 0, event.delta
             ),
@@ -87,6 +91,16 @@ class ResponsesDecoder:
             "response.custom_tool_call_input.done": lambda event: heard.rest_of_args(self._item(event), event.input),
             "response.output_text.annotation.added": lambda event: heard.source(
                 self._item(event), event.content_index or 0, event.annotation
+            ),
+            "response.content_part.added": lambda event: heard.opened(
+                self._item(event), event.content_index, event.part
+            ),
+            "response.reasoning_summary_part.added": lambda event: heard.opened(
+                self._item(event), event.summary_index, event.part
+            ),
+            "response.content_part.done": lambda event: heard.shut(self._item(event), event.content_index, event.part),
+            "response.reasoning_summary_part.done": lambda event: heard.shut(
+                self._item(event), event.summary_index, event.part
             ),
             "response.output_item.added": self._added,
             "response.output_item.done": self._done,

@@ -1,0 +1,55 @@
+"""What this gateway counts and finds out together with others, through the store that they share."""
+
+import importlib
+import secrets
+from collections.abc import Callable
+
+from tollway.gateway.auth.lockout import Lockout
+from tollway.gateway.auth.neighbours import Neighbours
+from tollway.gateway.limits.shares import Shares
+from tollway.gateway.routing.health import Health
+from tollway.gateway.routing.sharing import Sharing
+from tollway.gateway.worker import Worker
+from tollway.ports import Clock, KeyValue
+
+COUNT_S = 0.2
+TELL_S = 1.0
+
+
+class Together:
+    """With `memory://` there is nobody to share with: then nothing is done, and nothing costs anything."""
+
+    def __init__(self, url: str, clock: Clock, lockout: Lockout, *, reject: bool) -> None:
+        """`reject`: no call is served while the store is away. Raises ValueError for a URL that is none."""
+        self.store = open_store(url, clock)
+        self.lockout, self._clock, self._me = lockout, clock, secrets.token_hex(8)
+        alone = url.startswith("memory:")
+        self.shares = None if alone else Shares(self.store, clock, self._me, reject=reject)
+        """Of the limits of keys and plans; None where no other gateway can be heard of."""
+        self._neighbours = None if alone else Neighbours(lockout, self.store, clock)
+
+    def begin(self, worker: Worker, health: Health) -> None:
+        """Start to tell and to listen, if there may be somebody."""
+        if self.shares is not None:
+            sharing = Sharing(health, self.store, self._clock, self._me)
+            worker.every(COUNT_S, "count together with other gateways", self._count, at_once=True)
+            worker.every(TELL_S, "share what is known of channels", sharing.round)
+
+    async def _count(self) -> None:
+        if self.shares is not None and self._neighbours is not None:
+            await self.shares.round()
+            if not self.shares.away:
+                await self._neighbours.round()
+
+    @property
+    def wrong(self) -> str:
+        """Why no call may be served now; empty when nothing is the matter."""
+        return self.shares.refuse().message if self.shares is not None and self.shares.closed else ""
+
+
+def open_store(url: str, clock: Clock) -> KeyValue:
+    """The store that gateways share: `x://…` is the work of backends/x. Raises ValueError for a URL that is none."""
+    kind = url.partition("://")[0]
+    module = "redis" if kind == "rediss" else kind
+    made: Callable[[str, Clock], KeyValue] = importlib.import_module(f"tollway.backends.{module}").key_value
+    return made(url, clock)
