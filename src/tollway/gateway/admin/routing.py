@@ -99,7 +99,7 @@ def routes(desk: RouteDesk) -> APIRouter:
     @router.get("/routing")
     async def explain(
         model: Annotated[str, Query(min_length=1, max_length=200)],
-        prompt: Annotated[str, Query(max_length=4_000)] = "",
+        prompt: Annotated[str, Query(max_length=1_000)] = "",  # all of it percent-encoded still fits a head
         key: Annotated[str | None, Query(max_length=100, description="The id of an API key.")] = None,
         route: Annotated[str, Query(max_length=200, description="As in `x-tollway-route`.")] = "",
     ) -> Shown:
