@@ -48,7 +48,7 @@ class Dispatcher:
     async def first_to_answer(self, plan: Plan, delivery: Delivery, output_limit: int | None) -> None:
         """Deliver the first answer. Raises Fault when nothing would help, NoChannelAnswered when nothing helped."""
         faults: list[Fault] = []
-        lost: set[LaneId] = set()
+        lost: list[LaneId] = []
         health, call = self._health, delivery.call
         hedging = health.hedging if call.envelope.stream else None
         for candidate in attempts(plan, faults, lost, None if health.all_well else self._trial(call.id)):
@@ -82,12 +82,12 @@ class Dispatcher:
                     health.release(candidate, call.id)
         raise no_answer(faults)
 
-    def _failed_too(self, race: Race | None, lost: set[LaneId], call: Call) -> tuple[Fault, ...]:
+    def _failed_too(self, race: Race | None, lost: list[LaneId], call: Call) -> tuple[Fault, ...]:
         """Why the second channel of a race was not the answer either, if it was asked."""
         if race is None or race.second is None or race.fault is None:
             return ()
         self._blame(race.second, race.fault, call)
-        lost.add(race.second.lane)
+        lost.append(race.second.lane)
         return (race.fault,)
 
     def _blame(self, candidate: Candidate, fault: Fault, call: Call) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from tollway.core.errors import BadRequest, Fault, NoChannelAnswered, Remedy
 from tollway.core.ids import ChannelId, LaneId
+from tollway.core.model import Model
 from tollway.gateway.pipeline.prepare import CannotSay
 from tollway.gateway.routing.plan import Candidate, Plan
 
@@ -12,7 +13,7 @@ MayTry = Callable[[Candidate], bool]
 
 
 def attempts(
-    plan: Plan, faults: list[Fault], lost: set[LaneId] | None = None, may_try: MayTry | None = None
+    plan: Plan, faults: list[Fault], lost: list[LaneId] | None = None, may_try: MayTry | None = None
 ) -> Iterator[Candidate]:
     """The candidates in order, no lane twice; one more try in all where a fault's remedy is ONCE_MORE.
 
@@ -20,12 +21,27 @@ def attempts(
     how to go on. Whom `may_try` refuses, and whose channel failed under another key, comes after all others of its
     model.
     """
-    failed = set() if lost is None else lost
+    candidates = iter(plan.candidates)
+    first = next(candidates, None) if may_try is None else None
+    if first is not None:
+        yield first  # nearly always this one answers, and nothing of the rest is needed
+    yield from _others(plan.model, candidates, first, faults, [] if lost is None else lost, may_try)
+
+
+def _others(
+    asked: Model,
+    candidates: Iterator[Candidate],
+    first: Candidate | None,
+    faults: list[Fault],
+    failed: list[LaneId],
+    may_try: MayTry | None,
+) -> Iterator[Candidate]:
+    """Those after `first`, which has failed; all of them without a `first`."""
     broken: set[ChannelId] = set()
 
     def is_enough(one: Candidate) -> bool:
         """All attempts are made; or the caller's own request is at fault: no other model may answer in its place."""
-        is_other = one.model is not plan.model and bool(faults)
+        is_other = one.model is not asked and bool(faults)
         return not left or (is_other and all(isinstance(fault, CannotSay) for fault in faults))
 
     def put_off(one: Candidate) -> bool:
@@ -35,26 +51,30 @@ def attempts(
 
     once_more, left = True, MAX_ATTEMPTS
     again: Candidate | None = None
-    for candidate in _turns(plan.candidates, failed, put_off):
-        if is_enough(candidate):
-            return
+    turns = _turns(candidates, failed, put_off)
+    candidate = first or next(turns, None)
+    while candidate is not None:
+        if candidate is not first:
+            if is_enough(candidate):
+                return
+            yield candidate
         left, again = left - 1, None
-        yield candidate
         fault = faults[-1]
         if not isinstance(fault, CannotSay) and fault.status != 404:  # those are the model's, not the lane's
-            failed.add(candidate.lane)
+            failed.append(candidate.lane)
             if fault.status >= 500 or fault.remedy is Remedy.ONCE_MORE:
                 broken.add(candidate.channel.id)
         if fault.remedy is Remedy.ONCE_MORE:
             if not once_more:
                 return
             once_more, again = False, candidate
+        candidate = next(turns, None)
     if again is not None:
         yield again
 
 
 def _turns(
-    candidates: Iterable[Candidate], failed: set[LaneId], put_off: Callable[[Candidate], bool]
+    candidates: Iterable[Candidate], failed: list[LaneId], put_off: Callable[[Candidate], bool]
 ) -> Iterator[Candidate]:
     """Each model's candidates, those put off after the others; nobody who has failed before his turn comes."""
     later: list[Candidate] = []
