@@ -13,7 +13,7 @@ from tollway.core.ids import CallId, KeyId, LaneId, ModelId, UserId
 from tollway.core.model import Channel, Lane, Model
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.dialect import Opaque, close_body, open_body
-from tollway.gateway.pipeline.call import Call
+from tollway.gateway.pipeline.call import CHANNEL_TEST, Call
 from tollway.gateway.pipeline.prepare import prepare
 from tollway.gateway.pipeline.seals import Seals
 from tollway.gateway.provider import Provider
@@ -22,8 +22,6 @@ from tollway.gateway.routing.plan import Candidate
 from tollway.kit.http1.wire import Inbound, Outbound, UpstreamError
 from tollway.ports import Upstream
 
-SURFACE = "channel_test"
-"""Stands where other calls name the surface they came in by."""
 QUESTION = ChatRequest(model="", messages=(Message(Role.USER, (Text("hi"),)),), max_output=16)
 LIMIT_S = 30.0
 """The longest that a test waits, whatever the channel's own patience."""
@@ -122,7 +120,7 @@ class Trial:
         call = Call(
             id=CallId("req_test"),
             caller=Caller(UserId("channel test"), KeyId("")),
-            surface=SURFACE,
+            surface=CHANNEL_TEST,
             dialect=dialect,
             envelope=dialect.envelope(body, ACTION | {"model": candidate.upstream_model}),
             body=body,
