@@ -27,6 +27,7 @@ LIMIT_S = 30.0
 """The longest that a test waits, whatever the channel's own patience."""
 MOST_BODY = 1 << 20
 MOST_SAID = 500
+LENT = "it is a pool of accounts, which lend their tokens to calls only: see `tollway accounts list`"
 ACTION = {"action": "generateContent"}
 
 
@@ -98,6 +99,8 @@ class Trial:
 
     async def _ask(self, candidate: Candidate) -> Tried:
         started_s, status, problem = self._now_s(), 0, ""
+        if candidate.provider.subscription is not None and not candidate.channel.keys:
+            return Tried(candidate.lane, candidate.upstream_model, 0, 0.0, LENT)
         try:
             inbound = await self._reach(candidate.provider).send(self._outbound(candidate))
             try:
