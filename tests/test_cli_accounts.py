@@ -202,3 +202,17 @@ def test_a_setting_that_cannot_be_used_is_named_with_its_line(desk: Desk, line: 
 def test_accounts_are_no_channels_with_keys(desk: Desk) -> None:
     (desk.folder / "tollway.toml").write_text('[[channels]]\nid = "x"\nprovider = "claude_subscription"\nkey = "k"\n')
     assert "state them as [accounts.<name>]" in desk.run("list").output
+
+
+def test_a_pool_is_a_channel_of_the_file_which_nothing_stored_replaces(desk: Desk) -> None:
+    def channels(*words: str) -> Result:
+        place = ("--data-dir", str(desk.folder), "--config", str(desk.folder / "tollway.toml"))
+        return CliRunner().invoke(root, [*place, "channels", *words])
+
+    refused = channels("add", "mine", "--provider", "claude_subscription", "--key", "at-secret")
+    assert (refused.exit_code, "state them as [accounts.<name>]" in refused.output) == (2, True)
+    channels("add", "claude", "--provider", "openai", "--key", "sk-test")
+    (row,) = [row for row in json.loads(channels("list", "--json").stdout) if row["id"] == "claude"]
+    assert (row["provider"], row["source"]) == ("claude_subscription", "file")
+    tested = channels("test", "claude")
+    assert (tested.exit_code, "tollway accounts list" in tested.output) == (1, True)

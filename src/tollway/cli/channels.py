@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from tollway.cli.channel_health import health
 from tollway.cli.office import WRONG, Office, operator, run
 from tollway.cli.table import Row, json_option, say_json, show, show_one
 from tollway.core.errors import BadRequest, BrokenSeal, OtherVault
@@ -244,6 +245,7 @@ def delete(argv: Argv, channel: str, as_json: bool) -> None:
     show_one({"id": channel, "deleted": True}, as_json)
 
 
+command.add_command(health)
 command.add_command(create, "add")
 command.add_command(edit, "set")
 command.add_command(delete, "remove")

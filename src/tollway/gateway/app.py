@@ -24,7 +24,7 @@ from tollway.gateway.cards.board import PriceBoard
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.channels.board import ChannelBoard, News
 from tollway.gateway.channels.kept import StoredChannels
-from tollway.gateway.channels.roster import Listed
+from tollway.gateway.channels.roster import Listed, moved_channels, used
 from tollway.gateway.control_plane import ControlPlane, load
 from tollway.gateway.dialect import Dialect, Opaque
 from tollway.gateway.engines.discovery import LocalEngines
@@ -276,9 +276,13 @@ class Hub:
     def _adopt(self, news: News) -> None:
         """Route by these channels from now on; local engines among them that are new are asked at once."""
         asked = {(channel.id, channel.base_url) for channel in self.engines.channels}
-        self.roster = self.fixed.with_stored(news.channels)
+        known, self.roster = self.roster, self.fixed.with_stored(news.channels)
         self.groups = news.groups
-        self.engines.sell_from(self.priced, [one.channel for one in self.roster if one.channel.enabled])
+        moved = moved_channels(known, self.roster)
+        for circuit in self.health.open:
+            if circuit.lane.partition("#")[0] in moved:  # what failed was another key, or another address
+                circuit.close()
+        self.engines.sell_from(self.priced, used(self.roster))
         self._take_stock()
         if any((channel.id, channel.base_url) not in asked for channel in self.engines.channels):
             self.worker.once("ask new engines", self.ask_engines)

@@ -38,7 +38,7 @@ def inside_of(known: Mapping[str, Provider]) -> dict[str, Upstream]:
 def fixed_of(settings: Settings, known: Mapping[str, Provider]) -> Fixed:
     """The channels that are not kept in the database."""
     rows = settings.sheet.values.get("channels", []) if settings.sheet is not None else []
-    of_file = {row["id"] for row in rows}
+    of_file = {row["id"] for row in rows} | {pool.channel.id for pool in settings.pools}
     stated = {channel.provider for channel in settings.channels}
     file = tuple(channel for channel in settings.channels if channel.id in of_file)
     others = [channel for channel in settings.channels if channel.id not in of_file]

@@ -54,3 +54,11 @@ async def test_a_key_keeps_the_route_it_was_given_and_one_there_is_not_is_refuse
     for route in ("quickest", "channel:openai", ""):
         refused = await ada.patch(path, json={"route": route})
         assert refused.status_code == 400 and "known are by_complexity" in refused.text
+
+
+async def test_without_a_model_the_state_of_every_circuit_is_told(hub: Hub) -> None:
+    root = await hub.newcomer("root@example.com", admin=True)
+    told = (await root.get("/admin/routing")).json()
+    assert told == {"all_well": True, "circuits": [], "hedging": None}
+    ada = await hub.newcomer()
+    assert (await ada.get("/admin/routing")).status_code == 403

@@ -157,3 +157,28 @@ async def test_the_record_of_a_channel_that_is_gone_is_forgotten(asked: Asked) -
     asked.health.of(LaneId("gone"), "").refuse(asked.now_s())
     await asked.probe(later_s=31.0)
     assert asked.health.all_well
+
+
+async def test_a_probe_takes_the_shape_that_its_channel_gives_to_calls(tmp_path: Path) -> None:
+    file = """
+    [[channels]]
+    id = "a"
+    provider = "openai"
+    key = "k"
+    header_override = { x-tenant = "t-{api_key}" }
+    [[channels.param_override.operations]]
+    mode = "set"
+    path = "tenant"
+    value = "probed"
+    conditions = [{ path = "is_channel_test", value = true }]
+    """
+    async with open_stage(tmp_path, file, {}) as stage:
+        asked = Asked(stage)
+        asked.health.of(LaneId("a"), "").refuse(asked.now_s())
+        await asked.probe(whole(), later_s=31.0)
+        question = asked.outside.asked[-1]
+        assert json.loads(question.body)["tenant"] == "probed"
+        assert dict(question.headers)[b"x-tenant"] == b"t-k"
+        await stage.chat(whole())
+        assert "tenant" not in json.loads(asked.outside.asked[-1].body)
+        await stage.quiet()

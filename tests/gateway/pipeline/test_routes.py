@@ -12,7 +12,7 @@ from tollway.core.caller import KeyLimits, Scope
 from tollway.core.errors import BadRequest
 from tollway.core.money import NanoUsd
 from tollway.gateway.admin.users import Users
-from tollway.gateway.auth.api_keys import ApiKeys, KeyRules
+from tollway.gateway.auth.api_keys import ApiKeys, KeyRules, NewKey
 from tollway.gateway.routing.chain import STRATEGIES
 
 CHAT = "/v1/chat/completions"
@@ -106,3 +106,16 @@ async def test_a_request_without_a_model_gets_one_that_suits_it(stage: Stage, na
         body = {"messages": [{"role": "user", "content": text}], **named}
         ear = await stage.ask(CHAT, body, line)
         assert (ear.status, ear.headers.get("x-tollway-model")) == (200, model), ear.data
+
+
+async def test_a_key_of_the_old_form_may_carry_the_channel_if_an_administrator_owns_it(tmp_path: Path) -> None:
+    async with open_stage(tmp_path, THREE) as stage:
+        hub, raw = stage.hub, "sk-" + "a" * 48
+        keys = ApiKeys(hub.database, hub.clock, KeyRules(90))
+        root = (await Users(hub.database, hub.clock, keys, hub.subscriptions).create("root@example.com", admin=True))[0]
+        await hub.ledger.grant(root.id, NanoUsd(10**12), "topup", "test", "test")
+        old = NewKey(keys.mint(root.id, "old", KeyLimits(), scope=Scope.ADMIN).record, raw)
+        await hub.database.write(lambda tx: keys.keep(tx, old))
+        assert await asked(stage, 4, raw + "-dear") == {"dear": 4}
+        assert await asked(stage, 4, raw + "-cheap") == {"cheap": 4}
+        assert len(await asked(stage, 40, raw)) == 3, "without a hint it is a key like any other"

@@ -22,6 +22,7 @@ from tollway.gateway.limits.rate import RateLimiter
 from tollway.gateway.routing.complexity import AUTO, wish_of
 from tollway.gateway.routing.explain import Imagined, explained
 from tollway.gateway.routing.groups import GroupRoutes, way_for
+from tollway.gateway.routing.report import report
 from tollway.kit.uuid7 import uuid7
 from tollway.ports import Clock
 
@@ -80,6 +81,10 @@ class RouteDesk:
         plan = relieved(model, asked, now_s, router, self.offload.beside(), may)
         return told | {"local": local_told(plan, self.offload)}
 
+    def health(self) -> Shown:
+        """The state of every circuit."""
+        return report(self.routes().every.health, self.clock.monotonic_s())
+
     async def _caller(self, key: str) -> Caller:
         record = await self.keys.find(key)
         if record is None:
@@ -98,11 +103,13 @@ def routes(desk: RouteDesk) -> APIRouter:
 
     @router.get("/routing")
     async def explain(
-        model: Annotated[str, Query(min_length=1, max_length=200)],
+        model: Annotated[
+            str | None, Query(min_length=1, max_length=200, description="Left out: how every channel is doing.")
+        ] = None,
         prompt: Annotated[str, Query(max_length=1_000)] = "",  # all of it percent-encoded still fits a head
         key: Annotated[str | None, Query(max_length=100, description="The id of an API key.")] = None,
         route: Annotated[str, Query(max_length=200, description="As in `x-tollway-route`.")] = "",
     ) -> Shown:
-        return await desk.explain(model, prompt, key, route)
+        return desk.health() if model is None else await desk.explain(model, prompt, key, route)
 
     return router

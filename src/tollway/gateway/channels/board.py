@@ -1,5 +1,6 @@
 """The stored channels and groups a running process works with, and how it learns of others."""
 
+import asyncio
 import logging
 import math
 from collections.abc import Sequence
@@ -35,6 +36,7 @@ class ChannelBoard:
 
     def __init__(self, database: Database, clock: Clock, stored: StoredChannels) -> None:
         self._database, self._clock, self._stored = database, clock, stored
+        self._looking = asyncio.Lock()
         self._epoch = -1
         self._look_again_s = self._rest_until_s = -math.inf
         self._opened: dict[str, tuple[ChannelRecord, Channel]] = {}
@@ -48,6 +50,10 @@ class ChannelBoard:
 
         Cheap when nothing happened.
         """
+        async with self._looking:  # who looks later must not be overtaken by an older look
+            return await self._news()
+
+    async def _news(self) -> News | None:
         epoch, now_s = self._database.epoch(), self._clock.now_s()
         if now_s < self._look_again_s and (epoch == self._epoch or now_s < self._rest_until_s):
             return None

@@ -64,6 +64,8 @@ class Form:
     def _keys(self, row: ChannelRow) -> tuple[str, ...]:
         if row.provider not in self._providers:
             raise Wrong(("provider",), f"no such provider; known are {', '.join(sorted(self._providers))}")
+        if self._providers[row.provider].subscription is not None:
+            raise Wrong(("provider",), "its credentials are accounts: state them as [accounts.<name>] in tollway.toml")
         if row.key and row.keys:
             raise Wrong(("keys",), "state key or keys, not both")
         keys = row.keys or ((row.key,) if row.key else ())

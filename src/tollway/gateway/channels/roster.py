@@ -48,6 +48,17 @@ class Fixed(NamedTuple):
         return list(listed.values())
 
 
+def moved_channels(old: Iterable[Listed], new: Iterable[Listed]) -> set[str]:
+    """Those that have other keys or another address than before."""
+    known = {one.channel.id: one.channel for one in old}
+    pairs = ((known.get(one.channel.id), one.channel) for one in new)
+    return {
+        now.id
+        for before, now in pairs
+        if before is not None and (before.base_url, before.keys) != (now.base_url, now.keys)
+    }
+
+
 def used(listed: Iterable[Listed]) -> list[Channel]:
     """The channels that calls may take."""
     return [one.channel for one in listed if one.channel.enabled]

@@ -10,6 +10,9 @@ from tollway.core.ids import CallId
 from tollway.gateway.dialect import Body, Dialect, Envelope, Opaque
 from tollway.gateway.pipeline.seals import Seals
 
+CHANNEL_TEST = "channel_test"
+"""The surface of a call that nobody asked: an operator tests a channel."""
+
 
 class Call(msgspec.Struct):
     """A question, its body opened at the top level only; the canonical form is made when somebody needs it."""

@@ -56,7 +56,7 @@ class Dispatcher:
             try:
                 if candidate.limited:
                     place = self._place(candidate, delivery)
-                lender = self._lenders.get(candidate.channel.id) if self._lenders else None
+                lender = None if candidate.provider.subscription is None else self._lenders.get(candidate.channel.id)
                 if lender is not None:
                     await lender.answer(candidate, delivery, lambda one: self._attempt(one, delivery, output_limit))
                 elif hedging is not None and not faults and not candidate.provider.inside:

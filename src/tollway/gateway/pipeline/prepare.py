@@ -8,7 +8,7 @@ import msgspec
 from tollway.core.chat import ChatRequest
 from tollway.core.errors import BadRequest, Fault, Remedy, Unsupported
 from tollway.gateway.dialect import Body, Edits, Target, Written, close_body
-from tollway.gateway.pipeline.call import Call
+from tollway.gateway.pipeline.call import CHANNEL_TEST, Call
 from tollway.gateway.pipeline.caller_words import CallerWords
 from tollway.gateway.routing.plan import Candidate
 from tollway.gateway.shaping.bounds import bounded
@@ -95,6 +95,7 @@ def _moment(call: Call, candidate: Candidate, before: Sequence[Fault]) -> Moment
         said=call.heard,
         attempt=len(before),
         last=before[-1] if before else None,
+        is_test=call.surface == CHANNEL_TEST,
     )
 
 

@@ -6,6 +6,8 @@ from tollway.gateway.dialect import close_body
 from tollway.gateway.provider import Aim
 from tollway.gateway.routing.plan import Candidate
 from tollway.gateway.routing.retry import fault_of
+from tollway.gateway.shaping.headers import Lines
+from tollway.gateway.shaping.moment import Moment
 from tollway.kit.http1.wire import Outbound, UpstreamError
 from tollway.ports import Upstream
 
@@ -23,8 +25,12 @@ async def ask(candidate: Candidate, upstream: Upstream) -> None:
     )
     provider, target = candidate.provider, candidate.target
     written = provider.dialect.write_request(request, target)
-    body = close_body(provider.accent(written.body, target))
-    outbound = _outbound(candidate, candidate.paths[False], b"POST", body)
+    said, lines = provider.accent(written.body, target), candidate.headers
+    if candidate.shape is not None:  # what callers' bodies need to be understood there, ours need, too
+        name = candidate.upstream_model
+        moment = Moment(asked_model=candidate.model.id, upstream_model=name, path="", said={}, is_test=True)
+        said, lines, _ = candidate.shape.apply(said, lines, moment)
+    outbound = _outbound(candidate, candidate.paths[False], lines, close_body(said))
     data = await _answer(candidate, outbound, upstream)
     try:
         provider.dialect.read_reply(data)
@@ -37,7 +43,7 @@ async def list_models(candidate: Candidate, upstream: Upstream) -> None:
     """Ask for the provider's list of models, which costs nothing. Raises Fault when it is not given."""
     base = candidate.paths[False].decode().removesuffix(_own_path(candidate))
     target = f"{base}{candidate.provider.models_path}".encode()
-    await _answer(candidate, _outbound(candidate, target, b"GET", b""), upstream)
+    await _answer(candidate, _outbound(candidate, target, candidate.headers), upstream)
 
 
 def _own_path(candidate: Candidate) -> str:
@@ -58,15 +64,15 @@ async def _answer(candidate: Candidate, outbound: Outbound, upstream: Upstream) 
     return data
 
 
-def _outbound(candidate: Candidate, target: bytes, method: bytes, body: bytes) -> Outbound:
+def _outbound(candidate: Candidate, target: bytes, lines: Lines, body: bytes = b"") -> Outbound:
     channel = candidate.channel
     patience_s = min(channel.first_byte_timeout_s, PATIENCE_S)
     return Outbound(
         origin=candidate.origin,
         target=target,
-        headers=candidate.headers + SYNTHETIC,
+        headers=lines + SYNTHETIC,
         body=body,
-        method=method,
+        method=b"POST" if body else b"GET",
         connect_timeout_s=min(channel.connect_timeout_s, patience_s),
         first_byte_timeout_s=patience_s,
         idle_timeout_s=patience_s,

@@ -4,9 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import msgspec
-
-from tollway.core.errors import Fault, ModelNotFound, TollwayError, Unsupported
+from tollway.core.errors import Fault, ModelNotFound, TollwayError
 from tollway.core.model import Model
 from tollway.core.money import NanoUsd
 from tollway.gateway.catalog import Catalog
@@ -15,6 +13,7 @@ from tollway.gateway.engines.relief import relieved
 from tollway.gateway.ledger.hold import Ledger
 from tollway.gateway.limits.rate import RateLimiter, ShareUsedUp
 from tollway.gateway.metering.learned import UsualOutput
+from tollway.gateway.pipeline.allowed import allowed
 from tollway.gateway.pipeline.auto import suited
 from tollway.gateway.pipeline.call import Call
 from tollway.gateway.pipeline.delivery import Delivery
@@ -29,10 +28,8 @@ from tollway.gateway.routing.plan import Plan
 from tollway.gateway.routing.router import Router
 from tollway.kit.http1.wire import Sink
 
-NONE = msgspec.Raw(b"null")
 UNNAMED = (None, "", AUTO)
-NONES = (NONE, msgspec.Raw(b"[]"))
-"""What a list that holds nothing looks like on the wire."""
+"""What a request says that leaves the model to us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +87,7 @@ def grouped(model: Model, call: Call, gw: Gateway, ways: Sequence[GroupWay]) -> 
     """The plan in the caller's group; of several, in the first that serves the model, and in the others if he wants."""
 
     def plan_in(way: GroupWay) -> Plan:
-        return allowed(planned(way.sold(model), call, gw, way.router), call, gw, way.router)
+        return allowed(planned(way.sold(model), call, gw, way.router), call, gw.limits, way.router)
 
     if len(ways) == 1:
         return plan_in(ways[0])
@@ -117,36 +114,3 @@ def asked_model(call: Call, gw: Gateway, router: Router) -> Model:
         what = f"the model {name[:100]!r} is not on sale here"
         raise ModelNotFound(f"{what}; GET /v1/models lists those on sale", field="model")
     return model
-
-
-def allowed(plan: Plan, call: Call, gw: Gateway, router: Router) -> Plan:
-    """The plan without fallback models that this key or plan may not use or that could not do the work.
-
-    Raises Unsupported when the asked model itself cannot use tools and tools are asked for, RateLimited when only
-    its own channels are left and all of them were told to wait.
-    """
-    caller = call.caller
-    tools = _asks_for_tools(call)
-    if tools and "tools" not in plan.model.abilities:
-        raise Unsupported(f"the model {plan.model.id!r} cannot use tools", field="tools")
-    media = call.envelope.media
-    able = (not tools or "tools" in plan.able) and (not media or "vision" in plan.able)
-    if able and caller.limits.models is None and caller.plan.models == "all":
-        return plan
-    barred = frozenset(
-        one.id
-        for one in plan.facts.models
-        if one.id != plan.model.id and not (gw.limits.may(caller, one.id) and _able(one, tools, media))
-    )
-    if not barred:
-        return plan
-    return plan.without(barred) or router.last_resort(plan.model, call.started_s)
-
-
-def _asks_for_tools(call: Call) -> bool:
-    body = call.body
-    return body.get("tools", NONE) not in NONES or body.get("functions", NONE) not in NONES
-
-
-def _able(model: Model, tools: bool, media: bool) -> bool:
-    return not (tools and "tools" not in model.abilities) and not (media and "vision" not in model.abilities)

@@ -13,7 +13,7 @@ from tollway.core.ids import CallId, KeyId, LaneId, ModelId, UserId
 from tollway.core.model import Channel, Lane, Model
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.dialect import Opaque, close_body, open_body
-from tollway.gateway.pipeline.call import Call
+from tollway.gateway.pipeline.call import CHANNEL_TEST, Call
 from tollway.gateway.pipeline.prepare import prepare
 from tollway.gateway.pipeline.seals import Seals
 from tollway.gateway.provider import Provider
@@ -22,13 +22,12 @@ from tollway.gateway.routing.plan import Candidate
 from tollway.kit.http1.wire import Inbound, Outbound, UpstreamError
 from tollway.ports import Upstream
 
-SURFACE = "channel_test"
-"""Stands where other calls name the surface they came in by."""
 QUESTION = ChatRequest(model="", messages=(Message(Role.USER, (Text("hi"),)),), max_output=16)
 LIMIT_S = 30.0
 """The longest that a test waits, whatever the channel's own patience."""
 MOST_BODY = 1 << 20
 MOST_SAID = 500
+LENT = "it is a pool of accounts, which lend their tokens to calls only: see `tollway accounts list`"
 ACTION = {"action": "generateContent"}
 
 
@@ -100,6 +99,8 @@ class Trial:
 
     async def _ask(self, candidate: Candidate) -> Tried:
         started_s, status, problem = self._now_s(), 0, ""
+        if candidate.provider.subscription is not None and not candidate.channel.keys:
+            return Tried(candidate.lane, candidate.upstream_model, 0, 0.0, LENT)
         try:
             inbound = await self._reach(candidate.provider).send(self._outbound(candidate))
             try:
@@ -122,7 +123,7 @@ class Trial:
         call = Call(
             id=CallId("req_test"),
             caller=Caller(UserId("channel test"), KeyId("")),
-            surface=SURFACE,
+            surface=CHANNEL_TEST,
             dialect=dialect,
             envelope=dialect.envelope(body, ACTION | {"model": candidate.upstream_model}),
             body=body,
