@@ -85,7 +85,7 @@ def test_relay_4_3_the_dearest_of_all_models_of_the_plan_is_what_the_hold_rests_
     dear = model("dear", {"two": "dear-up"}, price=DEAR)
     asked = model("m", fallbacks=("dear",))
     plan = router([asked, dear], [channel("a"), channel("b", "two")]).plan(asked, "req_1", 0.0)
-    assert plan.dearest == router([dear], [channel("b", "two")]).plan(dear, "req_1", 0.0).dearest
+    assert plan.facts.dearest == router([dear], [channel("b", "two")]).plan(dear, "req_1", 0.0).facts.dearest
     assert names(list(plan.candidates)) == ["a", "b"]
 
 

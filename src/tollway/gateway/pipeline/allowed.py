@@ -25,7 +25,7 @@ def allowed(plan: Plan, call: Call, limits: RateLimiter, router: Router) -> Plan
     if tools and "tools" not in plan.model.abilities:
         raise Unsupported(f"the model {plan.model.id!r} cannot use tools", field="tools")
     media = call.envelope.media
-    able = (not tools or "tools" in plan.able) and (not media or "vision" in plan.able)
+    able = (not tools or "tools" in plan.facts.able) and (not media or "vision" in plan.facts.able)
     if able and caller.limits.models is None and caller.plan.models == "all":
         return plan
     barred = frozenset(

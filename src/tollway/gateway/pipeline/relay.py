@@ -85,20 +85,21 @@ async def relay(call: Call, gw: Gateway, sink: Sink) -> None:
 
 def grouped(model: Model, call: Call, gw: Gateway, ways: Sequence[GroupWay]) -> Plan:
     """The plan in the caller's group; of several, in the first that serves the model, and in the others if he wants."""
-
-    def plan_in(way: GroupWay) -> Plan:
-        return allowed(planned(way.sold(model), call, gw, way.router), call, gw.limits, way.router)
-
     if len(ways) == 1:
-        return plan_in(ways[0])
-    return crossed(ways, plan_in) if call.caller.limits.cross_group_retry else plan_in(way_for(model, ways))
+        return plan_in(ways[0], model, call, gw)
+    if call.caller.limits.cross_group_retry:
+        return crossed(ways, lambda way: plan_in(way, model, call, gw))
+    return plan_in(way_for(model, ways), model, call, gw)
 
 
-def planned(model: Model, call: Call, gw: Gateway, router: Router) -> Plan:
-    """The router's plan; where a local engine serves the model, with it before others or after them."""
+def plan_in(way: GroupWay, model: Model, call: Call, gw: Gateway) -> Plan:
+    """The plan in one group; where a local engine serves the model, with it before others or after them."""
+    sold, router, now_s = way.sold(model), way.router, call.started_s
     if gw.offload is None:
-        return router.plan(model, call.id, call.started_s, call)
-    return relieved(model, call, call.started_s, router, gw.offload, lambda other: gw.limits.may(call.caller, other.id))
+        plan = router.plan(sold, call.id, now_s, call)
+    else:
+        plan = relieved(sold, call, now_s, router, gw.offload, lambda other: gw.limits.may(call.caller, other.id))
+    return allowed(plan, call, gw.limits, router)
 
 
 def asked_model(call: Call, gw: Gateway, router: Router) -> Model:

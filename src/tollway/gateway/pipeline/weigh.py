@@ -83,7 +83,7 @@ async def weigh(call: Call, plan: Plan, ledger: Ledger, usual: UsualOutput) -> W
         left = ledger.left(payer)
     if left < bound * RICH:
         return await _hold_counted(call, plan, ledger, usual)
-    per_in, per_out = plan.dearest
+    per_in, per_out = plan.facts.dearest
     first, fixed = _usual(call, plan, worst, usual), worst.input_tokens * per_in
     amount = NanoUsd(fixed + first * per_out)
     hold = ledger.try_hold(payer, amount, call.id) or await ledger.hold(payer, amount, call.id)
@@ -93,7 +93,7 @@ async def weigh(call: Call, plan: Plan, ledger: Ledger, usual: UsualOutput) -> W
 async def _hold_counted(call: Call, plan: Plan, ledger: Ledger, usual: UsualOutput) -> Weighed:
     """By the words of the question, each counted."""
     worst = await _worst_case(call, plan)
-    prices = plan.prices
+    prices = plan.facts.prices
     if call.caller.payer.strict:
         return await _hold_strictly(call, prices, worst, ledger)
     if call.envelope.stream:
@@ -111,7 +111,7 @@ def _usual(call: Call, plan: Plan, worst: Worst, usual: UsualOutput) -> int:
 
 async def _hold_stream(call: Call, plan: Plan, worst: Worst, ledger: Ledger, usual: UsualOutput) -> Weighed:
     """The input and a usual answer; the provider is told no higher limit than the credits cover altogether."""
-    prices = plan.prices
+    prices = plan.facts.prices
     share = affordable_output(prices, worst, ledger.left(call.caller.payer)) // SHARE
     enough = usual.tokens(plan.model.id, call.caller.key, max(share, LEAST_OF_THE_POOR))
     first = _within(worst, min(enough, worst.max_output))
@@ -194,13 +194,13 @@ def _bound(worst: Worst, plan: Plan) -> NanoUsd:
 
     Pictures sold by the piece are not tokens: such models are always weighed exactly.
     """
-    per_in, per_out = plan.dearest
+    per_in, per_out = plan.facts.dearest
     bound = worst.input_tokens * per_in + worst.max_output * worst.answers * per_out
-    return NanoUsd(bound + NEVER if plan.pictured else bound)
+    return NanoUsd(bound + NEVER if plan.facts.pictured else bound)
 
 
 def _most_output(call: Call, plan: Plan) -> int:
-    asked, most = call.envelope.max_output, plan.most_output
+    asked, most = call.envelope.max_output, plan.facts.most_output
     return most if asked is None or asked > most or _may_widen(call, plan) else asked
 
 
@@ -219,11 +219,11 @@ def _with_thoughts(limit: int, request: ChatRequest, plan: Plan) -> int:
     if thinking is None or thinking.effort is Effort.NONE:
         return limit
     budget = thinking.budget if thinking.budget is not None and thinking.budget > 0 else LARGEST_BUDGET
-    return min(plan.most_output, max(limit, budget + BESIDE_BUDGET))
+    return min(plan.facts.most_output, max(limit, budget + BESIDE_BUDGET))
 
 
 def _worst(call: Call, plan: Plan, tokens: int, tool_calls: int) -> Worst:
-    most = plan.most_output
+    most = plan.facts.most_output
     asked = call.envelope.max_output
     return Worst(tokens, most if asked is None else min(asked, most), call.envelope.answers, tool_calls=tool_calls)
 

@@ -27,15 +27,17 @@ class UnknownGroup(Forbidden):
 class GroupWay:
     """How calls of one group are routed, and what they cost."""
 
-    __slots__ = ("_priced", "group", "ratio", "router")
+    __slots__ = ("_priced", "_usual", "group", "ratio", "router")
 
     def __init__(self, group: str, ratio: Decimal, router: Router, priced: dict[ModelId, Model]) -> None:
         self.group, self.ratio, self.router = group, ratio, router
         self._priced = priced
+        self._usual = not priced and group == DEFAULT and ratio == ONE
+        """Models cost here what they cost anywhere."""
 
     def sold(self, model: Model) -> Model:
         """The model at this group's price."""
-        if not self._priced and self.group == DEFAULT and self.ratio == ONE:
+        if self._usual:
             return model
         return self._priced.get(model.id) or _at(model, self.group, self.ratio)
 

@@ -171,31 +171,6 @@ class Plan(msgspec.Struct):
             return None
         return msgspec.structs.replace(self, candidates=Lineup([first], left), facts=self.facts.without(barred))
 
-    @property
-    def able(self) -> frozenset[str]:
-        """What every model of the plan can do."""
-        return self.facts.able
-
-    @property
-    def most_output(self) -> int:
-        """The largest output limit among the candidates' models."""
-        return self.facts.most_output
-
-    @property
-    def dearest(self) -> tuple[int, int]:
-        """Nano-dollars that one input and one output token cost at most, margin included, rounded upward each."""
-        return self.facts.dearest
-
-    @property
-    def pictured(self) -> bool:
-        """Some candidate is paid by the picture."""
-        return self.facts.pictured
-
-    @property
-    def prices(self) -> tuple[Price, ...]:
-        """The card of each model of the plan."""
-        return self.facts.prices
-
 
 def plan_of(model: Model, candidates: Sequence[Candidate]) -> Plan:
     """A plan with these candidates in this order."""
