@@ -13,7 +13,7 @@ from tollway.gateway.engines.relief import relieved
 from tollway.gateway.ledger.hold import Ledger
 from tollway.gateway.limits.rate import RateLimiter, ShareUsedUp
 from tollway.gateway.metering.learned import UsualOutput
-from tollway.gateway.pipeline.allowed import allowed
+from tollway.gateway.pipeline.allowed import allowed, stand_in
 from tollway.gateway.pipeline.auto import suited
 from tollway.gateway.pipeline.call import Call
 from tollway.gateway.pipeline.delivery import Delivery
@@ -98,7 +98,7 @@ def planned(model: Model, call: Call, gw: Gateway, router: Router) -> Plan:
     """The router's plan; where a local engine serves the model, with it before others or after them."""
     if gw.offload is None:
         return router.plan(model, call.id, call.started_s, call)
-    return relieved(model, call, call.started_s, router, gw.offload, lambda other: gw.limits.may(call.caller, other.id))
+    return relieved(model, call, call.started_s, router, gw.offload, stand_in(call, gw.limits))
 
 
 def asked_model(call: Call, gw: Gateway, router: Router) -> Model:
