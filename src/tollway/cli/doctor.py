@@ -64,6 +64,7 @@ async def _examine(settings: Settings, offline: bool) -> list[Finding]:
         sheet=settings.sheet,
         probe=None if offline else Prober(client, providers, catalog),
         findings=(*settings.findings, *wrong, *checkup(settings.pools, round(clock.now_s() * 1000))),
+        relief={name: one.to for name, one in settings.offload.models.items()},
         lent=frozenset(pool.channel.id for pool in settings.pools),
     )
     try:

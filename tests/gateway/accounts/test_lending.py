@@ -14,6 +14,7 @@ from tests.mocks.exchange import MockAnswer
 from tests.mocks.fault import Fault, Kind
 from tollway.core.receipt import Reason
 from tollway.gateway.accounts.account import State
+from tollway.gateway.ledger.show import show_receipt
 
 ENDED = {"expires_at": 1_000}
 """Tokens that have ended."""
@@ -200,6 +201,11 @@ async def test_the_paid_key_answers_when_no_account_is_left_and_is_marked(tmp_pa
             ("bob", False, "claude_subscription"),
             ("", True, "anthropic"),
         ]
+        receipt = await hall.receipt(ear)
+        of_user, of_admin = show_receipt(receipt, to_admin=False), show_receipt(receipt, to_admin=True)
+        assert of_user["fallback"] is of_admin["fallback"] is True
+        assert [one["account"] for one in of_admin["attempts"]] == ["ann", "bob", ""]
+        assert not any("account" in one for one in of_user["attempts"])
         await hall.chat()
         assert hall.who()[3:] == [PAID]  # both rest: nobody is asked in vain
         await hall.stage.quiet()

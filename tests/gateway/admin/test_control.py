@@ -269,3 +269,14 @@ async def test_a_key_with_limits_set_elsewhere_is_shown_with_them(hub: Hub) -> N
     user = await hub.users.find("ada@example.com")
     await hub.keys.create(user.id, "elsewhere", KeyLimits(parallel_calls=3))
     assert (await ada.get("/api-keys")).json()["api_keys"][0]["limits"] == {"parallel_calls": 3}
+
+
+async def test_a_key_may_call_in_any_automatic_group_and_go_on_to_the_next(hub: Hub) -> None:
+    ada = await hub.newcomer("ada@example.com")
+    asked = {"name": "auto", "group": "auto", "cross_group_retry": True}
+    made = (await ada.post("/api-keys", json=asked)).json()
+    assert (made["group"], made["limits"]) == ("auto", {"cross_group_retry": True})
+    changed = await ada.patch(f"/api-keys/{made['key_id']}", json={"cross_group_retry": False})
+    assert changed.json()["limits"] == {"cross_group_retry": False}
+    refused = await ada.post("/api-keys", json={"group": "nowhere"})
+    assert (refused.status_code, "nowhere" in refused.text) == (400, True)

@@ -254,3 +254,11 @@ def test_a_postgresql_that_will_not_do_is_told_with_what_would():
     found = database_health.server(unwell)
     assert [finding.level for finding in found] == [Level.WARN, Level.ERROR, Level.ERROR, Level.WARN]
     assert all(finding.remedy for finding in found)
+
+
+def test_whoever_relieves_a_local_engine_must_be_on_sale():
+    sheet = parse('[offload.models."vllm/m"]\nto = "gpt-nine"\n', "tollway.toml")
+    named = {"vllm/m": "gpt-nine", "vllm/other": "gpt-5-mini", "vllm/third": ""}
+    (found,) = doctor.relief(named, Catalog.load(), sheet)
+    assert (found.level, found.what) == (Level.ERROR, "offload of vllm/m")
+    assert "gpt-nine, which is not on sale" in found.message and found.where.startswith("tollway.toml:2: ")

@@ -1,6 +1,10 @@
 """Whoever states how a call is routed gets that; whoever may not use the relieving model does not."""
 
+from pathlib import Path
+
 from tests.gateway.engines.test_offload import NAMED, PROMPT, World
+from tests.gateway.pipeline.stage import KEYS, open_stage, whole
+from tests.mocks.server import MockAnswer, MockRequest, MockServer
 from tollway.core.caller import Caller, Scope
 from tollway.core.engines import OffloadRules
 from tollway.core.ids import CallId, KeyId, UserId
@@ -8,6 +12,15 @@ from tollway.gateway.engines.relief import relieved, told
 from tollway.gateway.routing.explain import Imagined
 from tollway.gateway.routing.plan import Plan
 
+DEAF = """
+[[models]]
+id = "deaf"
+provider = "openai"
+served_by = { openai = "deaf" }
+price = { input = 1, output = 1 }
+context_window = 32000
+max_output = 4000
+"""
 ADMIN = Caller(UserId("u"), KeyId("k"), Scope.ADMIN)
 
 
@@ -62,3 +75,23 @@ def test_who_only_wants_to_know_leaves_no_trace() -> None:
         "running": 3, "waiting": 1, "kv_used": 0.5, "first_token_ms": None, "age_s": 0, "trouble": "",
     }  # fmt: skip
     assert shown["engines"]["b"]["trouble"] == "not asked yet"
+
+
+async def test_a_model_that_could_not_do_the_work_relieves_nobody(tmp_path: Path) -> None:
+    def engine(request: MockRequest) -> MockAnswer:
+        if request.path == "/metrics":
+            return MockAnswer(200, {}, b"vllm:num_requests_running 9\nvllm:num_requests_waiting 9\n")
+        return MockAnswer.of_json({"object": "list", "data": [{"id": "mine"}]})
+
+    file = '[offload.models.mine]\nto = "deaf"\n' + DEAF
+    with MockServer(engine) as server:
+        async with open_stage(tmp_path, file, {**KEYS, "VLLM_BASE_URL": server.url}) as stage:
+            await stage.hub.offload.engines.poll()
+            await stage.hub.offload.engines.heard()
+            plain = await stage.chat(whole(), model="mine")
+            assert plain.headers["x-tollway-offload"].startswith("remote: vllm has 9 waiting")
+            assert plain.headers["x-tollway-model"] == "deaf"
+            tools = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
+            with_tools = await stage.chat(whole(), model="mine", tools=tools)
+            assert with_tools.headers["x-tollway-model"] == "vllm/mine"
+            assert with_tools.headers["x-tollway-offload"].endswith("nobody to relieve it")

@@ -261,3 +261,20 @@ def test_no_minute_ever_has_more_than_the_limit(per_minute: int, steps: list[tup
         await settled(*processes)
 
     asyncio.run(play())
+
+
+async def test_whoever_asks_without_end_does_not_reach_the_store_with_every_call() -> None:
+    class Counting(Shelf):
+        asked = 0
+
+        async def get(self, name: str) -> bytes | None:
+            Counting.asked += 1
+            return await super().get(name)
+
+    clock = StillClock()
+    store = Counting(clock)
+    one, other = (Process(store, clock, name) for name in "ab")
+    who = caller(requests_per_minute=3)
+    assert [await one.may(who) for _ in range(3)] == [True] * 3
+    assert [await other.may(who) for _ in range(500)] == [False] * 500
+    assert Counting.asked < 20

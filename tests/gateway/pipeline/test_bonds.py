@@ -106,11 +106,12 @@ async def test_a_channel_that_is_switched_off_loses_its_conversations_unless_the
 
 async def test_one_users_value_never_leads_to_another_users_channel(tmp_path: Path) -> None:
     async with open_stage(tmp_path, TWO + RULE, {}) as stage:
-        await ask(stage, "s1", whole())
+        await ask(stage, "s1-" + "x" * 9000, whole())
         bonds = stage.hub.signals.bonds
         assert bonds is not None
         (name,) = bonds._entries
         assert stage.user in name
+        assert not any("s1-" in part for part in name)  # nor is what callers send kept as it came
         await stage.quiet()
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import stat
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,6 +40,8 @@ class Subject:
     """Without it, no channel is called."""
     findings: Sequence[Finding] = ()
     """What was found before, e.g. by reading the settings."""
+    relief: Mapping[str, str] = field(default_factory=dict)
+    """Of `[offload.models]`: a model's name to that of the model that answers instead, empty for its own channels."""
     lent: frozenset[ChannelId] = frozenset()
     """Channels that are pools of accounts: those lend their tokens to calls, not to the doctor."""
 
@@ -54,6 +56,7 @@ async def examine(subject: Subject) -> list[Finding]:
     found += channels(subject.channels, subject.catalog, subject.sheet)
     found += models(subject.channels, subject.catalog, subject.sheet)
     found += fallbacks(subject.catalog, subject.sheet)
+    found += relief(subject.relief, subject.catalog, subject.sheet)
     found += await reach([one for one in subject.channels if one.id not in subject.lent], subject.probe)
     return found
 
@@ -152,6 +155,21 @@ def fallbacks(catalog: Catalog, sheet: Sheet | None) -> list[Finding]:
             where = _where(sheet, _fallbacks_place(sheet, model.id))
             findings.append(Finding(Level.ERROR, f"model {model.id}", message, where, "name a model on sale"))
     return findings
+
+
+def relief(named: Mapping[str, str], catalog: Catalog, sheet: Sheet | None) -> list[Finding]:
+    """Whoever is to relieve a local engine must be on sale, else its queue grows without end."""
+    return [
+        Finding(
+            Level.ERROR,
+            f"offload of {name}",
+            f"to {to}, which is not on sale: nobody relieves its engines",
+            _where(sheet, ("offload", "models", name, "to")),
+            "name a model on sale",
+        )
+        for name, to in named.items()
+        if to and catalog.find(to) is None
+    ]
 
 
 async def reach(found: Sequence[Channel], probe: Probe | None, limit_s: float = PROBE_S) -> list[Finding]:

@@ -70,7 +70,7 @@ class RouteDesk:
         if model is None or not model.enabled:
             raise ModelNotFound(f"the model {name[:100]!r} is not on sale here", field="model")
         way = way_for(model, ways)
-        if not way.router.serves(model.id):
+        if not way.router.ways(model).tiers:
             raise NoChannelAnswered(())
         told |= {"may_use": may(model), "group": way.group}
         model = way.sold(model)

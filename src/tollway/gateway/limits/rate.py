@@ -169,8 +169,10 @@ class RateLimiter:
             windows.append(users)
         for window in windows:
             window.admitted.append(now_s)
-            if self._shares is not None:
-                self._shares.used(window, window.limit)
+        shares = self._shares
+        if shares is not None:
+            for window in windows:
+                shares.used(window, window.limit)
         if use is not None:
             use.running += 1
         return Slot(use, tightest.limit, tightest.remaining, tightest.reset_s)

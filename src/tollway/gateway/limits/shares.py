@@ -92,6 +92,8 @@ class Shares:
             self._held[use.name] = use
             return True
         began_s = self.now_s()
+        if use.left <= 0 and use.limit == limit and began_s - use.told_s < LOOK_S:
+            return False  # whoever asks without end is not passed on to the store
         use.waiting += 1
         try:
             async with asyncio.timeout(PATIENCE_S + LOOK_S):
@@ -119,7 +121,8 @@ class Shares:
             used = len(use.admitted)
             quiet = not used or now_s - use.admitted[-1] > QUIET_S
             keep = used if quiet else used + _ahead(used)
-            if use.task is None and (use.share > keep or now_s - use.told_s > REFRESH_S):
+            spent = use.told_used < use.share <= used  # nobody need wait for what we have
+            if use.task is None and (use.share > keep or spent or now_s - use.told_s > REFRESH_S):
                 use.share = min(use.share, keep)  # first here, then there: nobody has it twice
                 task = self._begin(use, use.limit, self._tell)
                 await asyncio.wait((task,))
@@ -180,17 +183,21 @@ class Shares:
             others = {who: one for who, one in known.items() if who != self._me and now_s - one.said_s < GONE_S}
             taken = sum(one.share for one in others.values())
             free, need = use.limit - taken, used + waiting()
+            soon = need  # whoever waits uses what he gets at once
             if ahead:  # nobody hoards the last ones
                 need += min(_ahead(used), max(0, free - need) // 2)
             share = max(used, min(max(need, min(use.share, use.limit)), free))
-            frees_s = now_s + (use.admitted[0] + WINDOW_S - self.now_s() if used else 0.0)
-            said = {**others, self._me: Entry(share, used, now_s, frees_s)} if share else others
+            frees_s = now_s + WINDOW_S - (self.now_s() - use.admitted[0] if used else 0.0)
+            spent = min(share, soon)
+            said = {**others, self._me: Entry(share, spent, now_s, frees_s)} if share else others
             if await self._store.swap(name, raw, _write(said) if said else None, KEPT_S):
-                use.share, use.told_s = share, self.now_s()
+                use.share, use.told_used, use.told_s = share, spent, self.now_s()
                 use.elsewhere = sum(one.used for one in others.values())
                 first_s = min((one.frees_s for one in others.values() if one.used), default=None)
                 use.frees_s = 0.0 if first_s is None else first_s - now_s + self.now_s()
-                return taken - use.elsewhere
+                idle = taken - use.elsewhere
+                use.left = free - share + idle
+                return idle
         raise Unavailable("the shared store is too busy")
 
 

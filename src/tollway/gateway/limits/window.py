@@ -13,7 +13,10 @@ ALL = 1 << 60
 class Use:
     """Counts exactly; refuses nobody itself."""
 
-    __slots__ = ("admitted", "elsewhere", "frees_s", "limit", "name", "running", "share", "task", "told_s", "waiting")
+    __slots__ = (
+        "admitted", "elsewhere", "frees_s", "left", "limit", "name", "running", "share", "task", "told_s", "told_used",
+        "waiting",
+    )  # fmt: skip
 
     def __init__(self, name: str, share: int = ALL) -> None:
         self.name = name
@@ -26,12 +29,16 @@ class Use:
         """The whole limit, when a share was last needed."""
         self.elsewhere = 0
         """What other processes had admitted when they last said so."""
+        self.left = 0
+        """What we could have had more then, at once or when others give back what they had not used."""
         self.frees_s = 0.0
         """When the first of theirs is a minute old, monotonic; 0 when there is none."""
         self.waiting = 0
         """Calls that wait for a larger share."""
         self.task: asyncio.Task[None] | None = None
         """Comes to terms with the other processes."""
+        self.told_used = 0
+        """How much of our share we said was used."""
         self.told_s = 0.0
         """When they were last told of our share, monotonic."""
 

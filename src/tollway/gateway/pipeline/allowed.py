@@ -1,5 +1,7 @@
 """A plan without the fallback models that a caller may not use, or that could not do the work."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from tollway.core.errors import Unsupported
@@ -36,6 +38,12 @@ def allowed(plan: Plan, call: Call, limits: RateLimiter, router: Router) -> Plan
     if not barred:
         return plan
     return plan.without(barred) or router.last_resort(plan.model, call.started_s)
+
+
+def stand_in(call: Call, limits: RateLimiter) -> Callable[[Model], bool]:
+    """Whether a model may answer this call in another's place: its caller may use it, and it could do the work."""
+    tools, media = _asks_for_tools(call), call.envelope.media
+    return lambda other: limits.may(call.caller, other.id) and _able(other, tools, media)
 
 
 def _asks_for_tools(call: Call) -> bool:

@@ -221,7 +221,7 @@ class Delivery:
         call = self.call
         left = self.ledger.left(call.caller.payer)
         if self._plan.why:
-            kind += ((b"x-tollway-offload", self._plan.why.encode()),)
+            kind += ((b"x-tollway-offload", " ".join(self._plan.why.split()).encode("ascii", "replace")),)
         lines = head_lines(call, candidate, kind, self.settlement.dropped, self.weighed.hold.amount, left)
         return lines if self.slot.limit is None else lines + self.slot.headers(call.dialect.family, call.arrived_s)
 

@@ -13,7 +13,7 @@ from tollway.gateway.engines.relief import relieved
 from tollway.gateway.ledger.hold import Ledger
 from tollway.gateway.limits.rate import RateLimiter, ShareUsedUp
 from tollway.gateway.metering.learned import UsualOutput
-from tollway.gateway.pipeline.allowed import allowed
+from tollway.gateway.pipeline.allowed import allowed, stand_in
 from tollway.gateway.pipeline.auto import suited
 from tollway.gateway.pipeline.call import Call
 from tollway.gateway.pipeline.delivery import Delivery
@@ -98,7 +98,7 @@ def plan_in(way: GroupWay, model: Model, call: Call, gw: Gateway) -> Plan:
     if gw.offload is None:
         plan = router.plan(sold, call.id, now_s, call)
     else:
-        plan = relieved(sold, call, now_s, router, gw.offload, lambda other: gw.limits.may(call.caller, other.id))
+        plan = relieved(sold, call, now_s, router, gw.offload, stand_in(call, gw.limits))
     return allowed(plan, call, gw.limits, router)
 
 

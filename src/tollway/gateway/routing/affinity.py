@@ -1,5 +1,6 @@
 """Conversations that stay with the channel that has answered them before, as long as it can be used."""
 
+import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,8 +18,6 @@ from tollway.stated.affinity import Affinity, AffinityRule, KeySource, template_
 
 MOST_PAIRS = 4096
 """(path, model) pairs whose rules are remembered."""
-MOST_VALUE = 512
-"""Characters of a value that names a conversation."""
 Name = tuple[str, ...]
 Entries = OrderedDict[Name, tuple[LaneId, float]]
 """Lane and when the bond ends (monotonic seconds), the longest unused first."""
@@ -62,7 +61,7 @@ class Rule:
         return _any(self._models, model) and _any(self._paths, path)
 
     def value(self, asked: Asking, group: str, model: ModelId) -> str:
-        """What names the conversation of a call; empty when nothing does."""
+        """What names the conversation of a call, hashed: it may be long, or a secret. Empty when nothing does."""
         if self._agents:
             agent = asked.heard.get(b"user-agent", b"").decode("latin-1").lower()
             if not any(name in agent for name in self._agents):
@@ -70,7 +69,7 @@ class Rule:
         for source in self.stated.key_sources:
             value = _found(source, asked, group, model)
             if value and self._value.search(value):
-                return value[:MOST_VALUE]
+                return hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
         return ""
 
 
