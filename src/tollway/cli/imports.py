@@ -94,7 +94,7 @@ def _judged(row: Row, taken: set[str], form: Form, groups: Groups) -> Row:
 
 def _new_groups(found: Found, groups: Groups) -> dict[str, Any]:
     """The groups there are not yet; what is said here about the others stays. Bad ones are told of and left out."""
-    ratios = {name: ratio for name, ratio in found.groups.get("group_ratio", {}).items() if not groups.knows(name)}
+    ratios = _fit(found, groups)
     if not ratios:
         return {}
     wanted: dict[str, Any] = {"group_ratio": {**groups.group_ratio, **ratios}}
@@ -109,15 +109,29 @@ def _new_groups(found: Found, groups: Groups) -> dict[str, Any]:
     except BadRequest as error:
         found.note("groups", f"only their names and ratios are taken over: {error.message}")
         wanted = {"group_ratio": wanted["group_ratio"]}
-    try:
-        merged(groups, wanted)
-    except BadRequest as error:
-        found.note("groups", f"are not taken over: {error.message}")
-        return {}
     left = set(found.groups) - set(wanted)
     for name in sorted(left):
         found.note(f"groups.{name}", "is not taken over: see `tollway groups edit`")
     return wanted
+
+
+def _fit(found: Found, groups: Groups) -> dict[str, Any]:
+    """The ratios of groups that can be made; of the others it is told why not."""
+    fit = {}
+    for name, ratio in found.groups.get("group_ratio", {}).items():
+        try:
+            there = merged(groups, {"group_ratio": {**groups.group_ratio, name: ratio}})
+        except BadRequest as error:
+            found.note(f"group {name}", f"is not taken over: {error.message}")
+            continue
+        if not groups.knows(name):
+            fit[name] = ratio
+        elif there.group_ratio[name] != groups.group_ratio[name]:
+            found.note(
+                f"group {name}",
+                f"keeps its ratio here: say `tollway groups set {name} --ratio {ratio}` for the old one",
+            )
+    return fit
 
 
 @command.command("litellm")

@@ -30,6 +30,9 @@ RICH, MODEST = NanoUsd(10**18), NanoUsd(200 * 10**9)
 REFUSALS = {400, 401, 403, 404, 405, 413, 429}
 SILENCE_S = 30.0
 NEWER = """
+[affinity]
+enabled = false
+
 [[channels]]
 id = "newer"
 provider = "openai_responses"
@@ -37,7 +40,7 @@ key = "key"
 priority = 1
 models = { "gpt-5.2-codex" = "gpt-5.2-codex" }
 """
-"""One model is asked for on OpenAI's newer wire first."""
+"""One model is asked for on OpenAI's newer wire first; no conversation stays where it was answered before."""
 
 
 @dataclass
@@ -162,8 +165,8 @@ class Counter:
         self.ears.heard.clear()
         front = self.hub.front  # nothing is remembered of the examples before, so that each can be told again alone
         front.gateway = dataclasses.replace(front.gateway, seals=Seals(self.hub.clock.monotonic_s))
+        self.hub.health.forget()  # an example may have broken off half way, and its blame with it
         self.run(self._ask(request, told, leave, who))
-        self.hub.health.forget()
         receipt = self.run(self.hub.ledger.receipt(told.call, user.id)) if told.call else None
         if receipt is not None:
             self.seen[told.call] = receipt
