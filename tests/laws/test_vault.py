@@ -109,7 +109,9 @@ async def test_a_stated_key_is_turned_by_whoever_states_it(tmp_path: Path) -> No
         await LocalVault(tmp_path / "vault.keys", NEW).turn()
 
 
-@pytest.mark.parametrize("text", ["short", "!" * 44, "A" * 45, f"{NEW},short", "g" * 64])
+@pytest.mark.parametrize(
+    "text", ["short", "!" * 44, "A" * 45, f"{NEW},short", "g" * 64], ids=["short", "signs", "odd", "two", "no hex"]
+)
 def test_what_is_no_key_is_refused_without_showing_it(tmp_path: Path, text: str) -> None:
     with pytest.raises(ValueError, match="is not 32 bytes") as refused:
         LocalVault(tmp_path / "vault.keys", text)
