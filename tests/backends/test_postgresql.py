@@ -140,7 +140,7 @@ async def test_one_that_waits_too_long_for_another_writer_is_told_so(
     gate = threading.Event()
     holding = asyncio.create_task(database.write(lambda tx: gate.wait(10)))
     await asyncio.sleep(0.1)
-    with pytest.raises(Unavailable, match="LockNotAvailable"):
+    with pytest.raises(Unavailable, match="the database is busy"):
         await note(hasty, "late")
     gate.set()
     await holding
