@@ -233,7 +233,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     key_parallel: int | None = None
     """The same for each of its keys."""
     auto_disable: bool = True
-    """May be taken out of service for its failures."""
+    """A refused key is taken out of service until a probe passes; False: it rests as after any other failure."""
     test_model: str = ""
     connect_timeout_s: float = 10.0
     first_byte_timeout_s: float = 60.0

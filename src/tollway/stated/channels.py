@@ -83,7 +83,7 @@ class ChannelRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     key_tpm: AtLeastOne | None = None
     key_parallel: AtLeastOne | None = None
     auto_disable: bool = True
-    """May be taken out of service for its failures."""
+    """A refused key is taken out of service until a probe passes; False: it rests as after any other failure."""
     test_model: str = ""
     connect_timeout_s: Positive | None = None
     first_byte_timeout_s: Positive | None = None

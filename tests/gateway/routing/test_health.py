@@ -172,3 +172,14 @@ def test_silence_is_worth_one_more_try(phase: str) -> None:
 def test_a_broken_wire_sends_the_call_to_the_next_channel(phase: str) -> None:
     made = fault_of(UpstreamError(phase, "10.0.0.1 refused"), "one")
     assert (made.status, made.remedy) == (502, Remedy.NEXT_CHANNEL) and "10.0.0.1" not in made.message
+
+
+@pytest.mark.parametrize("met", [fault(401), fault(402), fault(403, QUOTA)])
+def test_a_channel_that_may_not_be_disabled_only_rests(met: Fault) -> None:
+    health = Health()
+    for user in "abcd":
+        health.failed(ONE, met, 100.0, user, may_disable=False)
+    assert health.all_well
+    health.failed(ONE, met, 100.0, "e", may_disable=False)
+    assert health.why(ONE) is Why.FAILURES
+    assert health.claim(ONE, "a caller", health.rests_until(ONE))

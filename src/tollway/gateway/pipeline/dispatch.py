@@ -92,7 +92,8 @@ class Dispatcher:
 
     def _blame(self, candidate: Candidate, fault: Fault, call: Call) -> None:
         if not (isinstance(fault, CannotSay) or fault.blameless):
-            self._health.failed(candidate, fault, self._now_s(), call.caller.user)
+            may_disable = candidate.channel.auto_disable
+            self._health.failed(candidate, fault, self._now_s(), call.caller.user, may_disable=may_disable)
 
     def _place(self, candidate: Candidate, delivery: Delivery) -> Place:
         """Room for one attempt within the limits of channel and key. Raises Fault when there is none now."""

@@ -101,7 +101,7 @@ class Prober:
             await probe.list_models(way, self._upstream)
         except Fault as fault:
             if fault.status != 429:
-                self._health.failed(way, fault, self._now_s(), "")
+                self._health.failed(way, fault, self._now_s(), "", may_disable=way.channel.auto_disable)
 
 
 def _by_lane(candidates: Iterable[Candidate]) -> dict[str, list[Candidate]]:

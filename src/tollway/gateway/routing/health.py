@@ -147,9 +147,15 @@ class Health:
         if not self._calm:
             self._acquit(way.lane)
 
-    def failed(self, way: Way, fault: Fault, now_s: float, user: str) -> None:
-        """An attempt failed, on behalf of `user`. What is the caller's own fault changes nothing."""
+    def failed(self, way: Way, fault: Fault, now_s: float, user: str, *, may_disable: bool = True) -> None:
+        """An attempt failed, on behalf of `user`. What is the caller's own fault changes nothing.
+
+        Without `may_disable` nothing that is said of the key takes it out of service until a probe passes: it rests
+        as after any other failure.
+        """
         blame = blame_of(fault, self._keywords)
+        if not may_disable and blame & (Blame.KEY | Blame.WORDS):
+            blame = blame & Blame.LIMITED or Blame.FAILURE
         circuit = self.of(way.lane, way.model.id)
         if blame & Blame.FAILURE:
             circuit.failed(now_s, fault.retry_after_s)
