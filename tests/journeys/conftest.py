@@ -5,6 +5,7 @@ about the vendors' formats have hundreds of variants and never meet the database
 eleventh is told on PostgreSQL too, and those of the bare wire on SQLite only.
 """
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +22,12 @@ ONE_DATABASE = {
 }
 SAMPLED = ("test_pairings", "test_same_dialect", "test_sdk_")
 SAMPLE = 11
+
+
+def pytest_configure() -> None:
+    """Heed Ctrl-C also when the shell started us in the background, deaf to it: what we start inherits that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
