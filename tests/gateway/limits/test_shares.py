@@ -121,9 +121,10 @@ async def test_a_call_that_finds_a_share_at_hand_does_not_wait() -> None:
     process = Process(Shelf(clock := StillClock()), clock, "a")
     who = caller(requests_per_minute=100)
     await process.ask(who)
-    for _ in range(50):
+    for calls in range(50):
         await settled(process)
-        process.limiter.admit(who, "m", clock.monotonic_s())
+        slot = process.limiter.admit(who, "m", clock.monotonic_s())  # or ShareUsedUp: it would have to wait
+        assert (slot.limit, slot.remaining) == (100, 98 - calls)
 
 
 async def test_what_lies_idle_is_given_back_and_used_elsewhere() -> None:

@@ -1,13 +1,18 @@
 """Processes tell each other of channels, in the background; what fails is told again."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 from tests.gateway.routing.test_health import ONE, TWO, failing, fault
 
+from tollway.backends.clock import SystemClock
 from tollway.backends.memory.shelf import Shelf
 from tollway.core.errors import Unavailable
 from tollway.gateway.routing.circuit import Why
 from tollway.gateway.routing.health import Health
 from tollway.gateway.routing.sharing import NAME, Sharing
+from tollway.gateway.together import open_store
+from tollway.ports import KeyValue
 
 
 class Clock:
@@ -26,7 +31,7 @@ class Clock:
 class Process:
     """One gateway's share of it; each counts its monotonic seconds from its own start."""
 
-    def __init__(self, name: str, store: Shelf, later_s: float = 0.0) -> None:
+    def __init__(self, name: str, store: KeyValue, later_s: float = 0.0) -> None:
         self.clock = Clock(100.0 + later_s)
         self.clock.off -= later_s
         self.health = Health()
@@ -36,12 +41,16 @@ class Process:
         self.clock.seconds += seconds
 
 
-@pytest.fixture
-def store() -> Shelf:
-    return Shelf(Clock())
+@pytest.fixture(params=["memory", "redis"])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[KeyValue]:
+    """In memory, and a real Valkey of the test's own: all gateways tell under one name."""
+    url = "memory://" if request.param == "memory" else request.getfixturevalue("own_valkey").url
+    made = open_store(url, SystemClock())
+    yield made
+    await made.close()
 
 
-async def test_what_one_process_finds_out_the_others_know_and_when_it_is_over_too(store: Shelf) -> None:
+async def test_what_one_process_finds_out_the_others_know_and_when_it_is_over_too(store: KeyValue) -> None:
     one, two = Process("one", store), Process("two", store, later_s=5000.0)
     failing(one.health, ONE, 5, fault())
     await one.sharing.round()
@@ -55,7 +64,7 @@ async def test_what_one_process_finds_out_the_others_know_and_when_it_is_over_to
     assert one.health.all_well and not one.health.news
 
 
-async def test_nobody_tells_back_what_he_was_told(store: Shelf) -> None:
+async def test_nobody_tells_back_what_he_was_told(store: KeyValue) -> None:
     one, two = Process("one", store), Process("two", store)
     failing(one.health, ONE, 5, fault(401))
     await one.sharing.round()
@@ -66,7 +75,7 @@ async def test_nobody_tells_back_what_he_was_told(store: Shelf) -> None:
     assert await store.get(NAME) == said and two.health.of(ONE.lane, "").why is Why.KEY_REFUSED
 
 
-async def test_ones_own_news_is_stronger_than_others_older_word(store: Shelf) -> None:
+async def test_ones_own_news_is_stronger_than_others_older_word(store: KeyValue) -> None:
     one, two = Process("one", store), Process("two", store)
     failing(one.health, ONE, 5, fault())
     await one.sharing.round()
@@ -76,7 +85,7 @@ async def test_ones_own_news_is_stronger_than_others_older_word(store: Shelf) ->
     assert two.health.all_well
 
 
-async def test_what_could_not_be_told_is_told_later(store: Shelf) -> None:
+async def test_what_could_not_be_told_is_told_later(store: KeyValue) -> None:
     class Broken(Shelf):
         async def swap(self, name: str, expected: bytes | None, value: bytes | None, ttl_s: float) -> bool:
             raise Unavailable("gone")
@@ -89,7 +98,7 @@ async def test_what_could_not_be_told_is_told_later(store: Shelf) -> None:
     assert await store.get(NAME) is not None and not one.health.news
 
 
-async def test_several_who_write_at_once_lose_nothing(store: Shelf) -> None:
+async def test_several_who_write_at_once_lose_nothing() -> None:
     class Busy(Shelf):
         """Somebody else is always a little quicker, twice."""
 
@@ -115,7 +124,7 @@ async def test_several_who_write_at_once_lose_nothing(store: Shelf) -> None:
     assert {circuit.lane for circuit in reader.health.open} == {"one", "two"}
 
 
-async def test_rubbish_is_overwritten(store: Shelf) -> None:
+async def test_rubbish_is_overwritten(store: KeyValue) -> None:
     await store.put(NAME, b"\xff{", 60.0)
     one, two = Process("one", store), Process("two", store)
     failing(one.health, ONE, 5, fault())
