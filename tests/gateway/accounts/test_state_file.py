@@ -267,6 +267,35 @@ def test_kill_9_in_the_middle_of_a_write_leaves_a_whole_file(path: Path) -> None
     assert not list(path.parent.glob(".*.draft"))
 
 
+FILLS = """
+import resource, signal, sys
+from pathlib import Path
+from tollway.gateway.accounts.account import replace
+from tollway.gateway.accounts.state_file import StateFile
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+try:
+    change = lambda accounts: {name: replace(one, label="x" * 200_000) for name, one in accounts.items()}
+    StateFile(Path(sys.argv[1])).change(change)
+except Exception as error:
+    print(type(error).__name__)
+"""
+
+
+def test_a_full_disk_refuses_and_leaves_the_accounts_as_they_were(path: Path) -> None:
+    kept(path, ROW).load()
+    files = path, path.with_name(path.name + ".bak")
+    before = [each.read_bytes() for each in files if each.exists()]
+    done = subprocess.run(
+        [sys.executable, "-c", FILLS, str(path)], capture_output=True, text=True, timeout=60, env=dict(os.environ)
+    )
+    assert done.stdout.strip() == "OSError", done.stdout + done.stderr  # as `change` says, and its callers expect
+    assert [each.read_bytes() for each in files if each.exists()] == before
+    assert not list(path.parent.glob(".*.draft"))
+    StateFile(path).change(renamed("after"))
+    assert StateFile(path).load()[0]["ann"].label == "after"
+
+
 @given(st.binary(max_size=60) | st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
