@@ -181,6 +181,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool = True
     strategy: str = ""
     """How its channels are ordered (`cheapest`, `prefix_affinity,cheapest` …); empty: as `[routing]` says."""
+    first_byte_timeout_s: float | None = None
+    """How long its first word may take, on channels that do not say so themselves; None: as `[upstream]` says."""
 
 
 class Lane(NamedTuple):
@@ -237,6 +239,8 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     test_model: str = ""
     connect_timeout_s: float = 10.0
     first_byte_timeout_s: float = 60.0
+    own_patience: bool = False
+    """It states `first_byte_timeout_s` itself: a model's own does not count here."""
     idle_timeout_s: float = 120.0
     total_timeout_s: float = 600.0
     on_disconnect: str = "provider"

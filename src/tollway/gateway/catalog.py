@@ -182,6 +182,7 @@ def _local_pattern(origin: _Origin) -> Model:
         family="other",
         abilities=frozenset(row.abilities),
         custom=True,
+        first_byte_timeout_s=row.first_byte_timeout_s,
     )
 
 

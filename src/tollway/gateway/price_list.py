@@ -1,13 +1,15 @@
 """The rows of models.toml and of the operator's price list, as written in TOML."""
 
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 Ability = Literal["tools", "vision", "pdf", "audio_in", "audio_out", "image_out", "reasoning", "structured"]
 Category = Literal["fast", "flagship", "reasoning", "coding", "image", "custom"]
 Family = Literal["openai", "anthropic", "gemini", "other"]
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
 
 DEAREST = Decimal(100_000)
 """US dollars per million tokens, or per picture or tool call, above which a price can only be a slip."""
@@ -54,6 +56,7 @@ class ModelRow(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     custom: bool = False
     enabled: bool = True
     strategy: str = ""
+    first_byte_timeout_s: Positive | None = None
 
 
 class LocalRow(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -63,6 +66,7 @@ class LocalRow(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     context_window: int = 131_072
     max_output: int = 16_384
     abilities: frozenset[Ability] = frozenset({"tools", "vision", "structured"})
+    first_byte_timeout_s: Positive | None = None
 
 
 def absurd(dollars: Decimal) -> str:

@@ -129,6 +129,7 @@ def channel_of(row: ChannelRow, keys: Sequence[str], base_url: str, inherited: M
         status_map=checked_statuses(row.status_code_mapping),
         pass_through=row.pass_through,
         strip=_stripped(row),
+        own_patience=row.first_byte_timeout_s is not None,
         **{name: getattr(row, name) for name in _AS_STATED},
         **(dict(inherited) | own),
     )

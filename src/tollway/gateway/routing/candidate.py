@@ -3,12 +3,22 @@
 import math
 from urllib.parse import urlsplit
 
+import msgspec
+
 from tollway.core.model import Channel, Lane, Model, Price
 from tollway.gateway.dialect import Target
 from tollway.gateway.provider import Aim, Provider
 from tollway.gateway.routing.plan import Candidate, Cost
 from tollway.gateway.shaping.headers import merged
 from tollway.gateway.shaping.shape import shape_of
+
+
+def patient(channel: Channel, model: Model) -> Channel:
+    """The channel as it waits for this model's first word; the very same one for all its lanes."""
+    patience_s = model.first_byte_timeout_s
+    if patience_s is None or channel.own_patience:
+        return channel
+    return msgspec.structs.replace(channel, first_byte_timeout_s=patience_s)
 
 
 def candidate_of(

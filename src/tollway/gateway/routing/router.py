@@ -10,7 +10,7 @@ from tollway.core.ids import ModelId
 from tollway.core.model import Channel, Model
 from tollway.gateway.provider import Provider
 from tollway.gateway.routing.affinity import Bond, Bonds
-from tollway.gateway.routing.candidate import candidate_of
+from tollway.gateway.routing.candidate import candidate_of, patient
 from tollway.gateway.routing.chain import chain_of
 from tollway.gateway.routing.complexity import Wish
 from tollway.gateway.routing.observations import Seen, Signals
@@ -222,8 +222,9 @@ class Router:
             upstream = channel.name_of(model)
             if upstream and model.enabled and channel.enabled:
                 rank = channel.priority if self.signals.rules.tiers else 0, channel.weight > 0
+                as_here = patient(channel, model)
                 found.setdefault(rank, []).extend(
-                    candidate_of(channel, self._providers[channel.provider], model, upstream, lane)
+                    candidate_of(as_here, self._providers[channel.provider], model, upstream, lane)
                     for lane in channel.lanes
                 )
         return [Tier(f"{model.id} {at}", found[rank]) for at, rank in enumerate(sorted(found, reverse=True))]
