@@ -14,6 +14,7 @@ from tollway.core.groups import Groups
 from tollway.gateway.admin.users import UserChange, Users
 from tollway.gateway.auth.api_keys import ApiKeys, KeyChange, KeyRules
 from tollway.gateway.channels.groups import GroupBook
+from tollway.kit.http1.wire import Request
 
 ROWS = """
 [[channels]]
@@ -200,3 +201,28 @@ async def test_a_group_without_a_channel_for_the_model_is_told_so(tmp_path: Path
         ear = await here.ask(key=await here.key("free"))
         assert ear.status == 503
         assert "no channel serves this model" in ear.json["error"]["message"]
+
+
+NARROW = ROWS.replace('"k-common"', '"k-common"\nmodels = ["gpt-5-mini"]').replace(
+    '"k-vip"', '"k-vip"\nmodels = ["gpt-5.2"]'
+)
+
+
+async def test_a_caller_is_shown_the_models_of_his_groups_in_every_list(tmp_path: Path) -> None:
+    async with grouped(tmp_path, NARROW.replace('"k-all"', '"k-all"\nmodels = ["gpt-5-nano"]')) as here:
+
+        async def listed(path: str, key: str) -> Ear:
+            ear = Ear()
+            said = {b"authorization": f"Bearer {key}".encode()}
+            await here.stage.front.handle(Request("GET", path, "", said, b"", "192.0.2.1"), ear)
+            return ear
+
+        vip = await here.key("vip")
+        for key, seen, hidden in ((here.stage.key, "gpt-5-mini", "gpt-5.2"), (vip, "gpt-5.2", "gpt-5-mini")):
+            names = {row["id"] for row in (await listed("/v1/models", key)).json["data"]}
+            assert seen in names and hidden not in names and "echo" in names
+            assert {row["id"] for row in (await listed("/v1beta/openai/models", key)).json["data"]} == names
+            assert {row["baseModelId"] for row in (await listed("/v1beta/models", key)).json["models"]} == names
+            assert {row["id"] for row in (await listed("/models", key)).json["models"]} == names
+            assert (await listed(f"/v1/models/{seen}", key)).status == 200
+            assert (await listed(f"/v1/models/{hidden}", key)).status == 404

@@ -91,7 +91,9 @@ def control_app(rooms: Rooms) -> FastAPI:
         routing.routes(rooms.routing),
     ):
         app.include_router(router, responses=envelope.REFUSALS)
-    app.include_router(lists.routes(rooms.catalog, rooms.limiter), responses=envelope.REFUSALS_OF_VENDORS)
+    app.include_router(
+        lists.routes(rooms.catalog, rooms.limiter, rooms.routing.routes), responses=envelope.REFUSALS_OF_VENDORS
+    )
     _say_errors(app, rooms.writers)
     return app
 

@@ -10,10 +10,12 @@ from tollway.core.model import Model
 from tollway.gateway.admin.models import GEMINI, OPENAI, SHOW, Shown, family_of, hub_model, listing
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.limits.rate import RateLimiter
+from tollway.gateway.routing.groups import GroupRoutes
 
 
-def routes(catalog: Callable[[], Catalog], limiter: RateLimiter) -> APIRouter:
-    """The routes over `catalog`; a key sees the models it may use. The caller arrives in `request.state.caller`.
+def routes(catalog: Callable[[], Catalog], limiter: RateLimiter, ways: Callable[[], GroupRoutes]) -> APIRouter:
+    """The routes over `catalog`; a key sees the models it may use, in the groups it calls in. The caller arrives in
+    `request.state.caller`.
 
     Only the hub's own list also shows what the plan does not include, with `allowed` false (hub.md 2.6).
     """
@@ -21,19 +23,21 @@ def routes(catalog: Callable[[], Catalog], limiter: RateLimiter) -> APIRouter:
 
     def visible(request: Request) -> list[Model]:
         caller: Caller = request.state.caller
-        return [model for model in catalog() if limiter.may(caller, model.id)]
+        offered = ways().offers(caller)
+        return [model for model in catalog() if limiter.may(caller, model.id) and offered(model.id)]
 
     def one(request: Request, name: str) -> Model:
         caller: Caller = request.state.caller
         model = catalog().find(name)
-        if model is None or not limiter.may(caller, model.id):
+        if model is None or not limiter.may(caller, model.id) or not ways().offers(caller)(model.id):
             raise ModelNotFound(f"the model {name[:200]!r} is not on sale here", field="model")
         return model
 
     @router.get("/models")
     async def hub_list(request: Request) -> Shown:
         caller: Caller = request.state.caller
-        found = [model for model in catalog() if limiter.allows(caller.limits, model.id)]
+        offered = ways().offers(caller)
+        found = [model for model in catalog() if limiter.allows(caller.limits, model.id) and offered(model.id)]
         return {"models": [hub_model(model, limiter.includes(caller.plan, model.id)) for model in found]}
 
     @router.get("/v1/models")

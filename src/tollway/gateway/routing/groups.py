@@ -1,6 +1,6 @@
 """The router of each group of callers: the channels that serve it, at its prices."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -75,6 +75,18 @@ class GroupRoutes:
                 self._by_caller.clear()
             self._by_caller[name] = found
         return found
+
+    def offers(self, caller: Caller) -> Callable[[ModelId], bool]:
+        """Whether a model is there for the caller: not where all the channels that serve it serve other groups only.
+
+        Raises UnknownGroup.
+        """
+        ways = self.of(caller)
+
+        def offered(model: ModelId) -> bool:
+            return not self.every.serves(model) or any(way.router.serves(model) for way in ways)
+
+        return offered
 
     def _found(self, user_group: str, key_group: str) -> tuple[GroupWay, ...]:
         tried = self.groups.tried(user_group, key_group)
