@@ -10,7 +10,18 @@ from starlette.exceptions import HTTPException
 import tollway
 from tollway.core.caller import Caller
 from tollway.core.errors import BadRequest, Internal, MethodNotAllowed, NotFound, TollwayError, Unauthenticated
-from tollway.gateway.admin import channels, envelope, groups, lists, organisations, prices, routes, routing, usage
+from tollway.gateway.admin import (
+    channels,
+    envelope,
+    groups,
+    lists,
+    organisations,
+    prices,
+    routes,
+    routing,
+    unbuilt,
+    usage,
+)
 from tollway.gateway.admin.channel_desk import ChannelDesk
 from tollway.gateway.admin.platform import Platform
 from tollway.gateway.admin.routing import RouteDesk
@@ -94,6 +105,7 @@ def control_app(rooms: Rooms) -> FastAPI:
     app.include_router(
         lists.routes(rooms.catalog, rooms.limiter, rooms.routing.routes), responses=envelope.REFUSALS_OF_VENDORS
     )
+    app.include_router(unbuilt.routes())
     _say_errors(app, rooms.writers)
     return app
 

@@ -57,6 +57,8 @@ def say(
     headers = {"content-type": "application/json", "x-request-id": request_id}
     if error.retry_after_s is not None:
         headers["retry-after"] = str(max(1, round(error.retry_after_s + 0.5)))
+    if error.status == 501:
+        headers["x-should-retry"] = "false"  # vendors' packages ask again after any 5xx
     if speaks_vendor(place[0]):
         write = writers.get(family_of(*place))
         if write is not None:
