@@ -36,10 +36,12 @@ def ledger_rules(books: Books) -> Rules:
     return Rules(books.durability == "sync", books.flush_ms / 1000, books.lease_s, books.sweep_s)
 
 
-def signals_of(settings: Settings, limits: LaneLimits) -> Signals:
+def signals_of(settings: Settings, limits: LaneLimits, together: Together) -> Signals:
     """What routing goes by."""
-    rules, bonds = settings.routing, Bonds(settings.affinity)
-    return Signals(Health(settings.health), Memory(rules), rules, limits, bonds=bonds)
+    rules, shared = settings.routing, together.peers is not None
+    return Signals(
+        Health(settings.health), Memory(rules, shared), rules, limits, bonds=Bonds(settings.affinity, shared)
+    )
 
 
 def subscriptions_of(settings: Settings, database: Database, clock: Clock) -> Subscriptions:

@@ -7,13 +7,17 @@ from collections.abc import Callable
 from tollway.gateway.auth.lockout import Lockout
 from tollway.gateway.auth.neighbours import Neighbours
 from tollway.gateway.limits.shares import Shares
-from tollway.gateway.routing.health import Health
+from tollway.gateway.peers import Peers
+from tollway.gateway.routing.observations import Signals
 from tollway.gateway.routing.sharing import Sharing
+from tollway.gateway.routing.warmth import Warmth
 from tollway.gateway.worker import Worker
 from tollway.ports import Clock, KeyValue
 
 COUNT_S = 0.2
-TELL_S = 1.0
+TELL_S = 0.5
+MEET_S = 1.0
+WARM_S = 0.5
 
 
 class Together:
@@ -26,14 +30,19 @@ class Together:
         alone = url.startswith("memory:")
         self.shares = None if alone else Shares(self.store, clock, self._me, reject=reject)
         """Of the limits of keys and plans; None where no other gateway can be heard of."""
+        self.peers = None if alone else Peers(self.store, clock, self._me)
+        """The other gateways; None where none can be heard of."""
         self._neighbours = None if alone else Neighbours(lockout, self.store, clock)
 
-    def begin(self, worker: Worker, health: Health) -> None:
+    def begin(self, worker: Worker, signals: Signals) -> None:
         """Start to tell and to listen, if there may be somebody."""
-        if self.shares is not None:
-            sharing = Sharing(health, self.store, self._clock, self._me)
+        if self.peers is not None:
+            sharing = Sharing(signals.health, self.store, self._clock, self._me)
+            warmth = Warmth(signals.memory, signals.bonds, self.peers, self._clock)
             worker.every(COUNT_S, "count together with other gateways", self._count, at_once=True)
             worker.every(TELL_S, "share what is known of channels", sharing.round)
+            worker.every(MEET_S, "see which other gateways there are", self.peers.attend, at_once=True)
+            worker.every(WARM_S, "share where conversations were answered", warmth.round)
 
     async def _count(self) -> None:
         if self.shares is not None and self._neighbours is not None:

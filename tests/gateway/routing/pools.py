@@ -72,6 +72,7 @@ def question(
     envelope = Envelope(body["model"], max_output=body.get("max_tokens"))
     asked = SimpleNamespace(
         id=CallId(call), caller=caller, envelope=envelope, body=fields, heard=heard or {}, size=len(data),
+        path="/v1/chat/completions",
         request=lambda: DIALECT.read_request(fields, envelope, None),
     )  # fmt: skip
     return cast(Question, asked)

@@ -18,6 +18,8 @@ from tollway.stated.affinity import Affinity, AffinityRule, KeySource, template_
 
 MOST_PAIRS = 4096
 """(path, model) pairs whose rules are remembered."""
+MOST_UNTOLD = 500
+"""Bonds kept for other processes until they are told; what comes after pushes out the oldest."""
 Name = tuple[str, ...]
 Entries = OrderedDict[Name, tuple[LaneId, float]]
 """Lane and when the bond ends (monotonic seconds), the longest unused first."""
@@ -91,8 +93,12 @@ class Bond:
 class Bonds:
     """Which conversation is with which lane; lives on when the router is replaced."""
 
-    def __init__(self, rules: Affinity) -> None:
-        self._stated = rules
+    def __init__(self, rules: Affinity, shared: bool = False) -> None:
+        """`shared`: what is answered here is kept in `untold`, for other processes."""
+        self._stated, self._shared = rules, shared
+        self.untold: dict[Name, tuple[LaneId, float]] = {}
+        """Bonds made or confirmed here since somebody took them."""
+        self._longest_s = max((rule.ttl_seconds or 0.0 for rule in rules.rules), default=0.0)
         self._rules = tuple(Rule(one, rules.default_ttl_s) for one in rules.rules) if rules.enabled else ()
         self._suit: dict[tuple[str, str], tuple[Rule, ...]] = {}
         self._entries: Entries = OrderedDict()
@@ -119,11 +125,27 @@ class Bonds:
         """The conversation was answered there."""
         if bond.lane is not None and bond.lane != lane and not self._stated.switch_on_success:
             return
+        self._keep(bond.name, lane, now_s + bond.rule.ttl_s)
+        if self._shared:
+            untold = self.untold
+            untold.pop(bond.name, None)
+            untold[bond.name] = lane, now_s + bond.rule.ttl_s
+            if len(untold) > MOST_UNTOLD:
+                del untold[next(iter(untold))]
+
+    def adopt(self, name: Name, lane: LaneId, ends_s: float, now_s: float) -> None:
+        """Another process says that the conversation was answered there; a later word of ours stands."""
+        ends_s = min(ends_s, now_s + max(self._longest_s, self._stated.default_ttl_s))
+        known = self._entries.get(name)
+        if ends_s > now_s and (known is None or known[1] < ends_s):
+            self._keep(name, lane, ends_s)
+
+    def _keep(self, name: Name, lane: LaneId, ends_s: float) -> None:
         entries = self._entries
-        entries.pop(bond.name, None)
+        entries.pop(name, None)
         while len(entries) >= self._stated.max_entries:
             entries.popitem(last=False)
-        entries[bond.name] = lane, now_s + bond.rule.ttl_s
+        entries[name] = lane, ends_s
 
     def lost(self, bond: Bond) -> Bond:
         """The lane of a bond is switched off, gone, or serves this no more: the bond as it is from now on."""

@@ -14,9 +14,13 @@ HEAD_SHARE = 0.5
 EVERY = 20
 """At most one call in so many measures again what was measured long ago."""
 MOST_COUNTERS = 10_000
+MOST_UNTOLD = 500
+"""Prefixes kept for other processes until they are told; what comes after pushes out the oldest."""
 
 
-class _Warm(NamedTuple):
+class Warm(NamedTuple):
+    """Who has answered a prompt, and when."""
+
     lane: LaneId
     model: str
     at_s: float
@@ -25,18 +29,21 @@ class _Warm(NamedTuple):
 class Memory:
     """Whose cache is warm, whose turn it is, who was chosen last. Bounded; all times are monotonic seconds."""
 
-    __slots__ = ("_calls", "_chosen", "_prefixes", "_rules", "_turns")
+    __slots__ = ("_calls", "_chosen", "_prefixes", "_rules", "_turns", "shared", "untold")
 
-    def __init__(self, rules: RoutingRules = USUAL_ROUTING) -> None:
-        self._rules = rules
-        self._prefixes: OrderedDict[int, _Warm] = OrderedDict()
+    def __init__(self, rules: RoutingRules = USUAL_ROUTING, shared: bool = False) -> None:
+        """`shared`: prefixes are the same in other processes, and kept for them in `untold`."""
+        self._rules, self.shared = rules, shared
+        self.untold: dict[int, Warm] = {}
+        """Prefixes that were answered here since somebody took them."""
+        self._prefixes: OrderedDict[int, Warm] = OrderedDict()
         self._turns: dict[str, int] = {}
         self._chosen: dict[tuple[str, str], float] = {}
         self._calls = 0
 
     def copy(self) -> "Memory":
         """One to look at, that takes nobody's turn."""
-        other = Memory(self._rules)
+        other = Memory(self._rules, self.shared)
         other._prefixes, other._turns = OrderedDict(self._prefixes), dict(self._turns)
         other._chosen, other._calls = dict(self._chosen), self._calls
         return other
@@ -64,12 +71,32 @@ class Memory:
         """It has answered this prompt: remember the whole of it, its first turn and its head."""
         if not marks or not self._rules.affinity_entries:
             return
-        entry = _Warm(one.lane, one.model.id, now_s)
+        entry = Warm(one.lane, one.model.id, now_s)
         turns = [mark for mark in marks if not mark.is_head]
         kept = {marks[0], *turns[:2], *turns[-1:], *[mark for mark in marks if mark.is_head][:1]}
         for mark in kept:
             self._prefixes[mark.digest] = entry
             self._prefixes.move_to_end(mark.digest)
+            if self.shared:
+                self._tell(mark.digest, entry)
+        self._trim()
+
+    def adopt(self, digest: int, entry: Warm) -> None:
+        """Another process says that this prompt was answered there."""
+        known = self._prefixes.get(digest)
+        if known is None or known.at_s < entry.at_s:
+            self._prefixes[digest] = entry
+            self._prefixes.move_to_end(digest)
+            self._trim()
+
+    def _tell(self, digest: int, entry: Warm) -> None:
+        untold = self.untold
+        untold.pop(digest, None)
+        untold[digest] = entry
+        if len(untold) > MOST_UNTOLD:
+            del untold[next(iter(untold))]
+
+    def _trim(self) -> None:
         while len(self._prefixes) > self._rules.affinity_entries:
             self._prefixes.popitem(last=False)
 

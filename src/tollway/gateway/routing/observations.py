@@ -211,7 +211,8 @@ class Seen:
     def _prefixes(self) -> Sequence[Mark]:
         if self._marks is None:
             asked = self._asked
-            self._marks = marks_of(asked, asked.envelope.model or "") if asked is not None else ()
+            shared = self._signals.memory.shared
+            self._marks = marks_of(asked, asked.envelope.model or "", shared) if asked is not None else ()
         return self._marks
 
     def answered(self, one: Candidate) -> None:
