@@ -85,6 +85,9 @@ def account(
     Exits with 1 when the statement does not end where the books are.
     """
 
+    if begins_s is not None and ends_s is not None and begins_s > ends_s:
+        raise click.BadParameter("must not be after --to", param_hint="--from")
+
     async def work(office: Office) -> Statement:
         found = await office.users.find(user)
         return await statement(office.database, found.id, begins_s, ends_s)

@@ -105,6 +105,8 @@ def change(argv: Argv, /, user: str, plan: str | None, as_json: bool, **wish: An
 
     async def work(office: Office) -> Row:
         found = await office.users.find(user)
+        if plan is not None:
+            office.subscriptions.plans.find(plan)  # all of the change, or nothing of it
         if wanted != UserChange():
             found = await office.users.change(found.id, wanted)
         if plan is not None:

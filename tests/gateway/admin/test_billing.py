@@ -137,6 +137,35 @@ async def test_a_users_organisation_budget_and_strictness_are_one_patch(hub: Hub
     assert (user["organisation_id"], user["strict"], len(user["budgets"])) == (None, True, 1)
 
 
+async def test_of_a_patch_that_cannot_be_all_of_it_nothing_is_done(hub: Hub, admin: httpx2.AsyncClient) -> None:
+    await hub.newcomer("ada@example.com")
+    path = "/admin/users/ada@example.com"
+    told = await detail(await admin.patch(path, json={"strict": True, "budget": [DAY], "plan": "gold"}), 400)
+    assert told["field"] == "plan"
+    user = (await admin.get(path)).json()["user"]
+    assert (user["strict"], user["budgets"], user["plan"]) == (False, [], "none")
+
+
+async def test_a_voucher_tells_the_balance_that_usage_me_tells(hub: Hub, admin: httpx2.AsyncClient) -> None:
+    ada = await hub.newcomer("ada@example.com", plan="free")
+    await admin.post("/admin/vouchers", json={"code": "SPRING", "credits": 25})
+    redeemed = (await ada.post("/billing/voucher", json={"code": "SPRING"})).json()
+    usage = (await ada.get("/usage/me")).json()
+    assert redeemed == {"credits_added": 25.0, "topup_balance": usage["topup_balance"]}
+
+
+@pytest.mark.parametrize("field", ["reason", "author", "reference"])
+async def test_what_a_database_cannot_keep_is_refused_by_field_and_moves_nothing(
+    hub: Hub, admin: httpx2.AsyncClient, field: str
+) -> None:
+    await hub.newcomer("ada@example.com")
+    note = {"credits": 1, "reason": "a gift", field: "a\0b"}
+    assert (await detail(await admin.post("/admin/users/ada@example.com/grant", json=note), 400))["field"] == field
+    assert (await detail(await admin.post("/admin/receipts/req_x/refund", json=note), 400))["field"] == field
+    assert (await admin.get("/admin/users/ada@example.com")).json()["balance"]["nano_usd"] == 0
+    assert (await admin.get("/admin/routing", params={"model": "echo", "key": "a\0b"})).status_code == 404
+
+
 async def test_vouchers_are_made_redeemed_and_disabled(hub: Hub, admin: httpx2.AsyncClient) -> None:
     ada = await hub.newcomer("ada@example.com")
     wanted = {"code": "spring", "credits": 12.5, "max_redemptions": 3, "expires_at": "2099-01-01", "note": "fair"}

@@ -117,6 +117,8 @@ def admin(users: Users, subscriptions: Subscriptions, ledger: Ledger, spent: Spe
         caller: Caller = request.state.caller
         stated = body.model_fields_set
         found = await users.find(user)
+        if body.plan is not None:
+            subscriptions.plans.find(body.plan)  # all of the change, or nothing of it
         wanted = UserChange(
             read_budgets(body.budget) if "budget" in stated else None,
             body.strict,

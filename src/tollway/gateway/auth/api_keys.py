@@ -172,7 +172,7 @@ class ApiKeys:
 
     async def find(self, key: str) -> KeyRecord | None:
         """The key with this id."""
-        return await self._database.read(lambda tx: store.get_key(tx, key))
+        return await self._database.read(lambda tx: store.get_key(tx, key)) if _may_name_key(key) else None
 
     async def change(self, key: str, user: UserId | None, wanted: KeyChange) -> KeyRecord:
         """The key as it is from its next call on, in every process. Raises NotFound unless it is an unrevoked key

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from tollway.core.errors import BadRequest
 from tollway.core.ids import CallId
 from tollway.core.money import NanoUsd
+from tollway.core.remark import MOST_NAME, remark
 from tollway.gateway.ledger.ledger import Ledger
 from tollway.gateway.ledger.store import Refund, new_reference, refund
 from tollway.ports import Clock, Database
@@ -30,13 +31,14 @@ class Refunds:
     async def make(self, wish: RefundWish) -> NanoUsd:
         """How much was given back, in nano-dollars; 0 when nothing was left or the reference was used before.
 
-        Raises NotFound without a receipt of the call, BadRequest for more than was charged.
+        Raises NotFound without a receipt of the call, BadRequest for more than was charged and for a bad field.
         """
         if wish.amount is not None and wish.amount <= 0:
             raise BadRequest("credits must be more than 0", field="credits")
         if not (0 < len(wish.call) <= 100 and wish.call.isprintable()):
             raise BadRequest("that cannot be the id of a call", field="request_id")
+        by, why = remark(wish.author, "author", MOST_NAME), remark(wish.reason, "reason")
+        reference = new_reference() if wish.reference is None else remark(wish.reference, "reference", MOST_NAME)
         await self._ledger.flush()
-        reference = new_reference() if wish.reference is None else wish.reference
-        asked = Refund(wish.call, wish.amount, wish.author, wish.reason, reference, self._clock.now_s())
+        asked = Refund(wish.call, wish.amount, by, why, reference, self._clock.now_s())
         return NanoUsd(await self._database.write(lambda tx: refund(tx, asked)))

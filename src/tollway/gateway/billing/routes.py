@@ -73,7 +73,7 @@ def mine(plans: Plans, vouchers: Vouchers, ledger: Ledger) -> APIRouter:
         caller: Caller = request.state.caller
         added = await vouchers.redeem(caller.user, body.code)
         balance = await ledger.balance(caller.user)
-        return {"credits_added": credits_of(added), "topup_balance": credits_of(balance.topup)}
+        return {"credits_added": credits_of(added), "topup_balance": credits_of(balance.promo + balance.topup)}
 
     return router
 

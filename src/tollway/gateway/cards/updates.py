@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tollway.core.errors import BadRequest, NotFound, TollwayError
+from tollway.core.remark import MOST_NAME, remark
 from tollway.gateway.cards import store
 from tollway.gateway.cards.board import in_force, prices_of, version_of
 from tollway.gateway.cards.card import read, row_of, written
@@ -77,9 +78,7 @@ class PriceUpdates:
         They are compared with what holds at `wanted_at_s` (None: now). Raises TomlError for prices that cannot be
         proposed, BadRequest for a time that is over.
         """
-        reason = reason.strip()
-        if not reason:
-            raise BadRequest("say why the prices change", field="reason")
+        author, reason = remark(author, "author", MOST_NAME), remark(reason, "reason")
 
         def work(tx: Transaction) -> int:
             now_s = self._clock.now_s()

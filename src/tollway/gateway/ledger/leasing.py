@@ -134,8 +134,8 @@ class Leasing:
     async def renew(self) -> None:
         """Prolong our leases when it is time; one that was taken away is let go."""
         now_s = self._clock.now_s()
-        if now_s - self._renewed_at_s < self._rules.renew_s or not self.owing:
-            return
+        if 0 <= now_s - self._renewed_at_s < self._rules.renew_s or not self.owing:
+            return  # unless the clock was set back: then what was promised until now is worth nothing
         asked = [(account, account.lease) for account in self.accounts.values() if account.lease is not None]
         names = [lease.id for lease in (*(lease for _, lease in asked), *self._retired)]
         expires_at = now_s + self._rules.lease_s
@@ -150,7 +150,7 @@ class Leasing:
             if lease.id not in ours:
                 _lose(account, lease)
             elif lease.trusted_until_s != LOST_TRUST:
-                lease.trusted_until_s = max(lease.trusted_until_s, now_s + self._rules.trust_s)
+                lease.trusted_until_s = now_s + self._rules.trust_s
 
     async def close_retired(self) -> None:
         """Close the retired leases whose last call is in the books."""

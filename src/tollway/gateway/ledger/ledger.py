@@ -16,6 +16,7 @@ from tollway.core.errors import BadRequest, Unavailable
 from tollway.core.ids import CallId, UserId
 from tollway.core.money import NanoUsd
 from tollway.core.receipt import Receipt
+from tollway.core.remark import MOST_NAME, remark
 from tollway.gateway.ledger import store
 from tollway.gateway.ledger.hold import Hold
 from tollway.gateway.ledger.journal import Journal
@@ -214,12 +215,14 @@ class Ledger:
     ) -> bool:
         """Give credit of a kind (`plan`, `promo`, `topup`), or take it back when negative.
 
-        False when a grant with this reference was made before: then nothing happens.
+        False when a grant with this reference was made before: then nothing happens. Raises BadRequest naming a bad
+        field, also when less is free than would be taken back.
         """
         if kind not in store.SOURCES:
             raise BadRequest(f"no such kind of credit: {kind!r}", field="kind")
-        named = reference if reference is not None else store.new_reference()
-        gift = store.Grant(user, amount, kind, author, reason, named, self.clock.now_s())
+        named = store.new_reference() if reference is None else remark(reference, "reference", MOST_NAME)
+        by, why = remark(author, "author", MOST_NAME), remark(reason, "reason")
+        gift = store.Grant(user, amount, kind, by, why, named, self.clock.now_s())
         done = await self._database.write(lambda tx: store.grant(tx, gift))
         account = self._accounts.get(user)
         if done and account is not None:
@@ -312,7 +315,7 @@ class Ledger:
         self._leasing.return_idle()
         await self._leasing.renew()
         await self._leasing.close_retired()
-        if self.clock.now_s() - self._swept_at_s > self._rules.sweep_s:
+        if not 0 <= self.clock.now_s() - self._swept_at_s <= self._rules.sweep_s:
             await self.sweep()
 
     async def _catch_up(self) -> None:

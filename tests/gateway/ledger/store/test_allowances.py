@@ -53,6 +53,23 @@ async def test_what_is_left_of_a_cycle_does_not_roll_over(desk: Desk) -> None:
     assert await desk.differences() == []
 
 
+async def test_plan_credit_granted_beside_the_cycles_own_ends_with_the_cycle(desk: Desk) -> None:
+    await desk.grant(7, "plan")
+    await subscribe(desk, "guru", 10_000)
+    desk.now_s += 31 * DAY_S
+    await desk.grant(400, "plan")
+    assert await desk.left() == 10_407, "a cycle that was due begins first"
+    lease = await desk.lease(10_100)
+    await desk.settle(ended((lease,), 10_100))
+    await desk.give_back(lease)
+    desk.now_s += 31 * DAY_S
+    await refresh(desk)
+    assert await desk.pots() == [("plan", 10_000), ("plan", 7)]
+    await subscribe(desk, "none", 0)
+    assert await desk.pots() == [("plan", 7)], "only what came without a plan has no end"
+    assert await desk.differences() == []
+
+
 async def test_whoever_takes_first_after_the_cycles_end_begins_the_next_one(desk: Desk) -> None:
     await subscribe(desk, "free", 500)
     desk.now_s += 31 * DAY_S

@@ -112,7 +112,11 @@ class StoreAgainstModel(RuleBasedStateMachine):
     def grant(self, kind: str, amount: int, days: int | None) -> None:
         expires_at = self.desk.now_s + days * DAY_S if days and kind == "promo" else None
         assert self.do(self.desk.grant(amount, kind, owner=self.user, expires_at=expires_at))
-        if kind == "promo":
+        if kind == "plan":
+            self.refresh()
+        if kind == "plan" and self.plan is not None:
+            self.new_pot(kind, amount, self.cycle_end)
+        elif kind == "promo":
             self.new_pot(kind, amount, expires_at)
         elif kind in self.fixed:
             self.fixed[kind].balance += amount

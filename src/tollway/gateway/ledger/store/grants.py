@@ -6,7 +6,7 @@ from typing import NamedTuple
 from tollway.core.errors import BadRequest, NotFound
 from tollway.core.ids import CallId, UserId
 from tollway.gateway.ledger.store.accounts import ENTRY, ISSUED, REVENUE, Entry, account, numbers, post, record
-from tollway.gateway.ledger.store.allowances import refreshed
+from tollway.gateway.ledger.store.allowances import allowance, refreshed
 from tollway.gateway.ledger.store.months import paid_by
 from tollway.gateway.ledger.store.purses import Pot, Till, lock, total
 from tollway.ports import Transaction
@@ -54,9 +54,13 @@ def grant(tx: Transaction, new: Grant) -> bool:
         owned, _ = refreshed(tx, new.owner, purse, new.at)
         postings = _taken_back(owned, purse.reserved, new)
     else:
-        label = new.label or (new.reference if new.kind == "promo" else "")
-        pot = account(tx, new.owner, new.kind, label, new.expires_at)
-        postings = {pot: new.amount}
+        label, expires_at = new.label or (new.reference if new.kind == "promo" else ""), new.expires_at
+        if new.kind == "plan":
+            refreshed(tx, new.owner, purse, new.at)
+            running = allowance(tx, new.owner)
+            if running is not None:  # what comes beside the month's credit ends with the month, too
+                label, expires_at = f"grant:{new.reference}", running.cycle_end
+        postings = {account(tx, new.owner, new.kind, label, expires_at): new.amount}
     post(tx, [Entry("grant", new.reference, new.at, {ISSUED: -new.amount, **postings}, new.author, new.reason)])
     return True
 
@@ -67,7 +71,7 @@ def _taken_back(owned: list[Pot], reserved: int, new: Grant) -> dict[int, int]:
     fitting = [pot for pot in reversed(owned) if pot.kind == new.kind and new.label in ("", pot.label)]
     most = min(total(fitting), total(owned) - reserved)
     if most < amount:
-        raise BadRequest(f"only {most} nano-dollars of {new.kind} credit are free to be taken back", field="amount")
+        raise BadRequest(f"only {most} nano-dollars of {new.kind} credit are free to be taken back", field="credits")
     return {part.account: -part.amount for part in Till(fitting).pay(amount)}
 
 
@@ -88,7 +92,7 @@ def refund(tx: Transaction, asked: Refund) -> int:
     left = sum(amount for _, amount in paid.parts) - done
     amount = left if asked.amount is None else asked.amount
     if not 0 <= amount <= left:
-        raise BadRequest(f"{left} nano-dollars of this call's charge can be given back", field="amount")
+        raise BadRequest(f"{left} nano-dollars of this call's charge can be given back", field="credits")
     postings: dict[int, int] = {}
     skip, rest = done, amount
     for pot, part in reversed(paid.parts):

@@ -12,6 +12,8 @@ AT_ONCE = 200
 """Owners that one transaction looks after, so that nobody waits long for their purses."""
 TURN_S = 5.0
 """For so long after a sweep no other process begins one."""
+LONGEST_TURN_S = 60.0
+"""A turn that seems to last longer was begun by a process whose clock is ahead, and holds nobody up."""
 
 
 class Swept(NamedTuple):
@@ -69,9 +71,9 @@ def _our_turn(tx: Transaction, process: str, now: float) -> bool:
     sql = (
         "INSERT INTO locks (name, holder, until) VALUES ('sweep', :holder, :until) ON CONFLICT (name) DO UPDATE"
         " SET holder = excluded.holder, until = excluded.until"
-        " WHERE locks.until <= :now OR locks.holder = excluded.holder RETURNING holder"
+        " WHERE locks.until <= :now OR locks.until > :longest OR locks.holder = excluded.holder RETURNING holder"
     )
-    return bool(tx.run(sql, holder=process, until=now + TURN_S, now=now))
+    return bool(tx.run(sql, holder=process, until=now + TURN_S, now=now, longest=now + LONGEST_TURN_S))
 
 
 def _end(tx: Transaction, leases: Sequence[tuple[str, int]], before: float, now: float, sweeper: str) -> list[int]:
