@@ -39,6 +39,8 @@ def test_a_route_is_explained_from_the_files_and_the_database(shell: Shell, tmp_
     key = shell.json("keys", "create", made["user_id"], "--route", "round_robin")
     own = shell.json("route", "explain", "gpt-5-mini", "--key", key["key_id"])
     assert own["strategy"] == ["round_robin", "weighted"] and own["stated_by"] == "key"
+    assert shell.json("keys", "set", key["key_id"], "--route", "", "--model", "")["limits"] == {}
+    assert shell.json("route", "explain", "gpt-5-mini", "--key", key["key_id"])["stated_by"] == "[routing]"
 
 
 @pytest.mark.parametrize(

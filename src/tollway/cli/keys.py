@@ -28,7 +28,9 @@ COLUMNS = (
     "budgets",
 )
 
-route_option = click.option("--route", help="The strategy its calls are routed by, e.g. prefix_affinity,cheapest.")
+route_option = click.option(
+    "--route", help="The strategy its calls are routed by, e.g. prefix_affinity,cheapest; empty: the model's."
+)
 cross_option = click.option(
     "--cross-group-retry/--no-cross-group-retry",
     default=None,
@@ -113,7 +115,8 @@ def everyone(argv: Argv, user: str | None, revoked_too: bool, as_json: bool) -> 
 @click.pass_obj
 def change(argv: Argv, /, key_id: str, name: str | None, as_json: bool, **wish: Any) -> None:
     """Change a key's limits and budgets; what is not said stays. It holds from the key's next call on."""
-    stated = {field: wish[field] for field in KeyLimits.__struct_fields__ if wish[field] or wish[field] is False}
+    named = {field: wish[field] for field in KeyLimits.__struct_fields__ if wish[field] not in (None, ())}
+    stated = {field: None if value in (("",), "") else value for field, value in named.items()}
     wanted = KeyChange(name, stated or None, budgets_wanted(wish["budgets"], wish["no_budget"]), wish["group"])
     if wanted == KeyChange():
         raise click.UsageError("say what to change: --budget, --no-budget, --name, --group or a limit")

@@ -12,7 +12,7 @@ from tollway.cli.prices import shelf_of
 from tollway.cli.table import Row, json_option, say_json, show
 from tollway.gateway.admin.routing import RouteDesk
 from tollway.gateway.channels.board import ChannelBoard
-from tollway.gateway.channels.roster import used
+from tollway.gateway.channels.roster import switched_off, used
 from tollway.gateway.engines.discovery import LocalEngines
 from tollway.gateway.engines.fleet import Engines
 from tollway.gateway.engines.offload import Offload
@@ -89,7 +89,7 @@ async def _desk_of(office: Office) -> AsyncIterator[RouteDesk]:
         await fleet.heard()
         signals = Signals(Health(settings.health), Memory(settings.routing), settings.routing, engines=fleet)
         try:
-            routes = GroupRoutes(groups, catalog.models, channels, providers, signals)
+            routes = GroupRoutes(groups, catalog.models, [*channels, *switched_off(roster)], providers, signals)
         except ValueError as error:
             leave(str(error), USAGE)
         plans = office.subscriptions.plans.rules

@@ -24,7 +24,7 @@ from tollway.gateway.cards.board import PriceBoard
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.channels.board import ChannelBoard, News
 from tollway.gateway.channels.kept import StoredChannels
-from tollway.gateway.channels.roster import Listed, moved_channels, used
+from tollway.gateway.channels.roster import Listed, moved_channels, switched_off, used
 from tollway.gateway.control_plane import ControlPlane, load
 from tollway.gateway.dialect import Dialect, Opaque
 from tollway.gateway.engines.discovery import LocalEngines
@@ -84,7 +84,7 @@ class Hub:
         self.providers = known_providers()
         self.fixed = fixed_of(settings, self.providers)
         self.roster: list[Listed] = self.fixed.with_stored(())
-        self.channels = [one.channel for one in self.roster]
+        self.channels = used(self.roster)
         self.database = sql.open(settings.database_url, settings.data_dir)
         form = form_of(settings, self.providers)
         self.stored = StoredChannels(self.database, self.clock, vault_of(settings), form)
@@ -121,7 +121,8 @@ class Hub:
     def _routes(self) -> GroupRoutes:
         """Raises SettingsError or TomlError naming a strategy there is not."""
         try:
-            return GroupRoutes(self.groups, self.catalog.models, self.channels, self.providers, self.signals)
+            channels = [*self.channels, *switched_off(self.roster)]
+            return GroupRoutes(self.groups, self.catalog.models, channels, self.providers, self.signals)
         except ValueError as error:
             raise SettingsError(str(error)) from error
 

@@ -18,7 +18,6 @@ from tollway.core.errors import (
     Fault,
     Internal,
     MethodNotAllowed,
-    ModelNotFound,
     NotFound,
     TollwayError,
     TooLarge,
@@ -30,7 +29,7 @@ from tollway.gateway.limits.rate import ShareUsedUp, TooOften
 from tollway.gateway.metering.tokens import count_request
 from tollway.gateway.paths import Found, Paths
 from tollway.gateway.pipeline.call import Call
-from tollway.gateway.pipeline.relay import Gateway, relay
+from tollway.gateway.pipeline.relay import Gateway, asked_model, relay
 from tollway.gateway.surface import COUNT
 from tollway.kit.http1.wire import Handler, Request, Sink
 from tollway.kit.uuid7 import uuid7
@@ -117,9 +116,7 @@ class Front:
 
     async def _count(self, call: Call, sink: Sink) -> None:
         """A token count, answered here without any provider."""
-        model = self.gateway.catalog.find(call.envelope.model or "")
-        if model is None:
-            raise ModelNotFound(f"the model {(call.envelope.model or '')[:100]!r} is not on sale here", field="model")
+        model = asked_model(call, self.gateway, self.gateway.groups.of(call.caller)[0].router)
         try:
             slot = self.gateway.limits.admit(call.caller, model.id, call.started_s)
         except ShareUsedUp:

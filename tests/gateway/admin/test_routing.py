@@ -37,6 +37,17 @@ async def test_auto_says_which_model_the_question_gets(hub: Hub) -> None:
     assert told["auto"]["kind"] == "reasoning" and told["model"] == "gpt-5.2"
 
 
+async def test_auto_is_explained_as_the_plan_of_the_keys_owner_has_it(hub: Hub) -> None:
+    root = await hub.newcomer("root@example.com", admin=True)
+    free = await hub.newcomer("free@example.com", plan="free")
+    key = (await free.post("/api-keys", json={})).json()["key_id"]
+    asked = {"model": "auto", "prompt": "Prove the theorem step by step", "key": key}
+    told = (await root.get("/admin/routing", params=asked)).json()
+    assert (told["auto"]["level"], told["may_use"]) == ("simple", True)
+    picture = await root.get("/admin/routing", params=asked | {"prompt": "Draw a fox in the snow"})
+    assert picture.status_code == 403 and "upgrade" in picture.text
+
+
 async def test_others_are_not_told(hub: Hub) -> None:
     ada = await hub.newcomer("ada@example.com")
     assert (await ada.get("/admin/routing", params={"model": "gpt-5-mini"})).status_code == 403

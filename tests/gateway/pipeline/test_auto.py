@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.gateway.pipeline.stage import KEYS, Stage, open_stage
 from tests.gateway.pipeline.test_calls import claude, whole
 from tollway.core.caller import KeyLimits
@@ -61,6 +63,38 @@ async def test_a_model_that_the_credits_cannot_pay_is_passed_over(tmp_path: Path
 async def test_the_hubs_own_dialect_says_that_the_model_was_chosen(stage: Stage) -> None:
     ear = await stage.ask("/chat", body("Fix this bug please", stream=False), whole())
     assert ear.status == 200 and ear.json["routed"] is True and ear.json["model"] == "gpt-5-mini", ear.data
+
+
+@pytest.mark.parametrize("named", [{}, {"model": None}, {"model": "auto"}], ids=["omitted", "null", "auto"])
+@pytest.mark.parametrize(
+    ("path", "question"),
+    [
+        (CHAT, {"messages": [{"role": "user", "content": "Tell me of the sea. " * 250}]}),
+        ("/v1/responses", {"input": "Tell me of the sea. " * 250}),
+        ("/v1/messages", {"messages": [{"role": "user", "content": "Tell me of the sea. " * 250}], "max_tokens": 99}),
+    ],
+    ids=["chat", "responses", "messages"],
+)
+async def test_every_surface_routes_and_says_which_model_answered(
+    stage: Stage, path: str, question: dict[str, Any], named: dict[str, Any]
+) -> None:
+    ear = await stage.ask(path, question | named, claude())
+    assert ear.status == 200 and ear.headers["x-tollway-model"] == "claude-haiku", ear.data
+    own_word = "up"  # the provider's, where its answer passes through
+    assert ear.json["model"] == (own_word if path == "/v1/messages" else "claude-haiku"), ear.json
+
+
+async def test_gemini_says_which_model_answered_for_auto(stage: Stage) -> None:
+    turns = {"contents": [{"role": "user", "parts": [{"text": "Tell me of the sea. " * 250}]}]}
+    ear = await stage.ask("/v1beta/models/auto:generateContent", turns, claude())
+    assert (ear.status, ear.json["modelVersion"]) == (200, "claude-haiku"), ear.data
+
+
+async def test_tokens_are_counted_for_the_model_that_would_answer(stage: Stage) -> None:
+    body = {"messages": [{"role": "user", "content": "Fix this bug please"}]}
+    for named in ({}, {"model": "auto"}):
+        ear = await stage.ask("/v1/messages/count_tokens", body | named)
+        assert ear.status == 200 and ear.json["input_tokens"] > 3, ear.data
 
 
 async def test_where_the_operator_states_a_default_model_only_auto_is_routed(tmp_path: Path) -> None:

@@ -314,6 +314,8 @@ async def test_a_request_that_names_no_model_gets_the_default_one(tmp_path: Path
         assert ear.headers["x-tollway-model"] == "claude-haiku"
     async with open_stage(tmp_path / "b", environ={}) as bare:
         ear = await bare.ask("/v1/chat/completions", body)
+        assert (ear.status, ear.headers["x-tollway-model"]) == (200, "echo")
+        ear = await bare.ask("/v1/chat/completions", {"messages": [{"role": "user", "content": "Draw a fox"}]})
         assert ear.status == 404 and "names no model" in ear.json["error"]["message"]
 
 

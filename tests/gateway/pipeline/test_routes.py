@@ -81,8 +81,20 @@ async def test_only_an_administrators_key_pins_a_channel(tmp_path: Path) -> None
         assert await asked(stage, 4, admin, "channel:dear") == {"dear": 4}
         ear = await stage.ask(CHAT, chat_body(), key=admin, x_tollway_route="channel:nobody")
         assert ear.status == 400 and "no channel 'nobody' serves" in ear.json["error"]["message"]
+        ear = await stage.ask(CHAT, chat_body(), key=admin, x_tollway_route="channel:")
+        assert ear.status == 400 and "names no channel" in ear.json["error"]["message"]
         pinned = await key_of(stage, "channel:cheap", Scope.ADMIN)
         assert await asked(stage, 4, key=pinned) == {"cheap": 4}
+
+
+async def test_a_pinned_channel_that_is_switched_off_is_refused_as_that(tmp_path: Path) -> None:
+    off = THREE + "enabled = false\n"
+    async with open_stage(tmp_path, off) as stage:
+        admin = await key_of(stage, scope=Scope.ADMIN)
+        for field, pin in (("x-tollway-route", "channel:cheap"), ("x-channel-id", "cheap")):
+            ear = await stage.ask(CHAT, chat_body(), key=admin, **{field.replace("-", "_"): pin})
+            error = ear.json["error"]
+            assert (ear.status, error["param"]) == (403, field) and "switched off" in error["message"], error
 
 
 async def test_a_conversation_stays_where_its_cache_is_warm(tmp_path: Path) -> None:

@@ -55,7 +55,11 @@ def _of_type(schema: Mapping[str, Any], root: object, depth: int) -> Any:
         return _string(schema)
     least = _number(schema, "minimum", _number(schema, "exclusiveMinimum", 0) + 1)
     least = min(least, _number(schema, "maximum", least))
-    simple: dict[object, Any] = {"integer": int(least), "number": float(least), "boolean": True}
+    simple: dict[object, Any] = {
+        "integer": int(least),
+        "number": int(least) if least == int(least) else least,
+        "boolean": True,
+    }
     return simple.get(kind) if isinstance(kind, str) else None
 
 

@@ -19,7 +19,7 @@ from tollway.gateway.engines.offload import Offload
 from tollway.gateway.engines.relief import relieved
 from tollway.gateway.engines.relief import told as local_told
 from tollway.gateway.limits.rate import RateLimiter
-from tollway.gateway.routing.complexity import AUTO, wish_of
+from tollway.gateway.routing.complexity import AUTO, wish_on
 from tollway.gateway.routing.explain import Imagined, explained
 from tollway.gateway.routing.groups import GroupRoutes, way_for
 from tollway.gateway.routing.report import report
@@ -61,14 +61,15 @@ class RouteDesk:
         told: Shown = {"asked": name}
         ways = self.routes().of(caller)
         if name == AUTO:
-            wish, router = wish_of(asked), ways[0].router
-            able = [one for one in catalog.models if may(one) and wish.suits(one) and router.is_bought(one)]
+            wish, router = wish_on(asked, caller.plan), ways[0].router
+            able = [one for one in router.for_auto(catalog.models) if may(one) and wish.suits(one)]
             model = router.best_for(wish, able, asked, now_s)
             told["auto"] = {"kind": wish.kind.value, "level": wish.level.name.lower(), "tokens": wish.tokens}
         else:
             model = catalog.find(name)
         if model is None or not model.enabled:
-            raise ModelNotFound(f"the model {name[:100]!r} is not on sale here", field="model")
+            what = "no model suits it" if name == AUTO else f"the model {name[:100]!r} is not on sale here"
+            raise ModelNotFound(what, field="model")
         way = way_for(model, ways)
         if not way.router.ways(model).tiers:
             raise NoChannelAnswered(())

@@ -62,3 +62,8 @@ def moved_channels(old: Iterable[Listed], new: Iterable[Listed]) -> set[str]:
 def used(listed: Iterable[Listed]) -> list[Channel]:
     """The channels that calls may take."""
     return [one.channel for one in listed if one.channel.enabled]
+
+
+def switched_off(listed: Iterable[Listed]) -> list[Channel]:
+    """The channels that calls may not take; whoever names one is told so."""
+    return [one.channel for one in listed if not one.channel.enabled]

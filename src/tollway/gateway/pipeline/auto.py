@@ -1,12 +1,12 @@
 """The auto router: a request that names no model gets the one that suits its question (hub.md 5.3)."""
 
-from tollway.core.errors import Forbidden, ModelNotFound
+from tollway.core.errors import ModelNotFound
 from tollway.core.model import Model
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.ledger.hold import Ledger
 from tollway.gateway.limits.rate import RateLimiter
 from tollway.gateway.pipeline.call import Call
-from tollway.gateway.routing.complexity import Kind, Level, wish_of
+from tollway.gateway.routing.complexity import wish_on
 from tollway.gateway.routing.router import Router
 
 LEAST_OUTPUT = 256
@@ -18,14 +18,9 @@ def suited(call: Call, catalog: Catalog, router: Router, limits: RateLimiter, le
 
     Raises Forbidden when a picture is wanted on a plan that has none, ModelNotFound when there is no such model.
     """
-    wish, caller = wish_of(call), call.caller
-    on_plan = [model for model in catalog.models if limits.may(caller, model.id)]
-    if wish.kind is Kind.IMAGE and caller.plan.models != "all":
-        plan = caller.plan.name
-        raise Forbidden(f"the plan {plan!r} makes no pictures; upgrade to another plan for that", field="model")
-    if caller.plan.models != "all":
-        wish = wish._replace(level=Level.SIMPLE)  # the fast model of its kind
-    able = [model for model in on_plan if wish.suits(model) and router.is_bought(model)]
+    wish, caller = wish_on(call, call.caller.plan), call.caller
+    open_to = [model for model in router.for_auto(catalog.models) if limits.may(caller, model.id)]
+    able = [model for model in open_to if wish.suits(model)]
     left = ledger.left(caller.payer)
     paid = [model for model in able if not left or router.dearest(model, wish.tokens, LEAST_OUTPUT) <= left]
     found = router.best_for(wish, paid or able, call, call.started_s)

@@ -151,11 +151,11 @@ class Delivery:
 
     def voice(self, candidate: Candidate, prepared: Prepared) -> Voice:
         """How the caller wants to be answered."""
-        call = self.call
+        call, asked = self.call, self.call.envelope.model
         anthropic_start = call.envelope.stream and call.dialect.family == "anthropic" and not prepared.passthrough
         return Voice(
             request_id=call.id,
-            model=call.envelope.model or candidate.model.id,
+            model=asked if asked and asked != AUTO else candidate.model.id,
             created_s=int(call.arrived_s),
             stream=call.envelope.stream,
             include_usage=call.envelope.include_usage,

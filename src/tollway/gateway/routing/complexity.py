@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from enum import Enum, IntEnum
 from typing import NamedTuple
 
+from tollway.core.caller import PlanRules
 from tollway.core.chat import ChatRequest, Role, Text
-from tollway.core.errors import BadRequest
+from tollway.core.errors import BadRequest, Forbidden
 from tollway.core.media import Media
 from tollway.core.model import Model
 from tollway.gateway.routing.question import Question
@@ -110,6 +111,19 @@ def wish_of(asked: Question) -> Wish:
         return wish_for(asked.request(), asked.size)
     except BadRequest:
         return Wish(Kind.GENERAL, Level.SIMPLE, asked.size // CHARACTERS_PER_TOKEN)
+
+
+def wish_on(asked: Question, plan: PlanRules) -> Wish:
+    """What a call needs, as far as its caller's plan grants it: a plan of fast models gets the fast one of the kind.
+
+    Raises Forbidden for a picture on such a plan.
+    """
+    wish = wish_of(asked)
+    if plan.models == "all":
+        return wish
+    if wish.kind is Kind.IMAGE:
+        raise Forbidden(f"the plan {plan.name!r} makes no pictures; upgrade to another plan for that", field="model")
+    return wish._replace(level=Level.SIMPLE)
 
 
 def wish_for(request: ChatRequest, size: int) -> Wish:

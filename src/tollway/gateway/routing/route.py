@@ -20,6 +20,8 @@ class Route(NamedTuple):
     chain: Sequence[Strategy]
     channel: str = ""
     """The only channel that may answer; empty: any."""
+    field: str = HEADER.decode()
+    """Where it was stated."""
 
 
 def route_of(asked: Question) -> Route | None:
@@ -43,7 +45,10 @@ def stated_route(stated: str, caller: Caller, field: str = "x-tollway-route") ->
     if stated.startswith(PIN):
         if caller.scope is not Scope.ADMIN:
             raise Forbidden("only a key that administers may choose a channel", field=field)
-        return Route((), stated.removeprefix(PIN).strip())
+        channel = stated.removeprefix(PIN).strip()
+        if not channel:
+            raise BadRequest(f"{field}: names no channel", field=field)
+        return Route((), channel, field)
     try:
         return Route(chain_of(stated))
     except ValueError as error:

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from tollway.core.errors import BadRequest, NoChannelAnswered, RateLimited
+from tollway.core.errors import BadRequest, Forbidden, NoChannelAnswered, RateLimited
 from tollway.core.groups import DEFAULT
 from tollway.core.ids import ModelId
 from tollway.core.model import Channel, Model
@@ -94,7 +94,7 @@ class Router:
         if not ways.tiers:
             raise NoChannelAnswered(())
         if route is not None and route.channel:
-            return self._pinned(model, route.channel, ways)
+            return self._pinned(model, route, ways)
         chain, remembers = ways.chain, ways.remembers
         if route is not None:
             chain, remembers = route.chain, any(strategy.remembers for strategy in route.chain)
@@ -163,9 +163,14 @@ class Router:
         limits = self.signals.limits
         return limits is None or not one.limited or limits.headroom(one, now_s) > 0
 
-    def is_bought(self, model: Model) -> bool:
-        """Whether some channel of the model leads out of this process."""
-        return any(not one.provider.inside for tier in self.ways(model).tiers for one in tier.every)
+    def for_auto(self, models: Sequence[Model]) -> Sequence[Model]:
+        """Those the auto router may choose: what some channel leads out of this process for; where there is no such
+        channel at all, the echo model, so that a bare gateway answers, too."""
+        bought = [model for model in models if any(not one.provider.inside for one in self._every(model))]
+        return bought or [model for model in models if self.serves(model.id)]
+
+    def _every(self, model: Model) -> Iterator[Candidate]:
+        return (one for tier in self.ways(model).tiers for one in tier.every)
 
     def dearest(self, model: Model, input_tokens: int, output_tokens: int) -> int:
         """Nano-dollars that so many tokens cost at most."""
@@ -206,11 +211,18 @@ class Router:
 
         return Plan(plan.model, plan.candidates, plan.facts, answered, shape=bond.rule.shape)
 
-    def _pinned(self, model: Model, channel: str, ways: Ways) -> Plan:
-        """Only that channel, well or not: whoever pins wants to know. Raises BadRequest when it does not serve it."""
-        found = [one for tier in ways.tiers for one in tier.every if one.channel.id == channel and one.model is model]
+    def _pinned(self, model: Model, route: Route, ways: Ways) -> Plan:
+        """Only that channel, well or not: whoever pins wants to know.
+
+        Raises BadRequest when it does not serve the model, Forbidden when it is switched off.
+        """
+        found = [one for tier in ways.tiers for one in tier.every if one.channel.id == route.channel]
+        found = [one for one in found if one.model is model]
         if not found:
-            raise BadRequest(f"no channel {channel[:100]!r} serves the model {model.id}", field="x-tollway-route")
+            name = repr(route.channel[:100])
+            if any(channel.id == route.channel and not channel.enabled for channel in self._channels):
+                raise Forbidden(f"the channel {name} is switched off", field=route.field)
+            raise BadRequest(f"no channel {name} serves the model {model.id}", field=route.field)
         return Plan(model, tuple(found), ways.facts)
 
     # -- building ----------------------------------------------------------------------------------------------

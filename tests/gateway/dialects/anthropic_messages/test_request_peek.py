@@ -34,7 +34,6 @@ def test_the_peek_tells_model_limit_and_stream() -> None:
         ({"max_tokens": "9"}, "max_tokens"),
         ({"max_tokens": True}, "max_tokens"),
         ({"max_tokens": -1}, "max_tokens"),
-        ({"model": None}, "model"),
         ({"model": 5}, "model"),
         ({"stream": "yes"}, "stream"),
     ],
@@ -43,6 +42,11 @@ def test_a_wrong_field_is_named(fields: dict[str, Any], named: str) -> None:
     with pytest.raises(BadRequest) as caught:
         dialect.envelope(open_body(body_of(**fields)), {})
     assert caught.value.field == named
+
+
+@pytest.mark.parametrize("stated", [{"model": None}, {"model": ""}])
+def test_a_model_may_be_left_to_the_auto_router(stated: dict[str, Any]) -> None:
+    assert dialect.envelope(open_body(body_of(**stated)), {}).model is None
 
 
 def test_counting_needs_no_output_limit() -> None:

@@ -24,14 +24,17 @@ MEDIA_MARKERS = (b'"source"', _ESCAPED_LETTER)
 _SERVER_TOOL = b"_20"
 """The vendor's own tools carry a date in their type."""
 
-_string = msgspec.json.Decoder(str).decode
+_string = msgspec.json.Decoder(str | None).decode
 _integer = msgspec.json.Decoder(int | None).decode
 _boolean = msgspec.json.Decoder(bool | None).decode
 _encode = msgspec.json.Encoder().encode
 
 
 def envelope(body: Body, path: PathArgs) -> Envelope:
-    """Peek at what must be known before the body is understood. Raises BadRequest naming the field."""
+    """Peek at what must be known before the body is understood. Raises BadRequest naming the field.
+
+    The vendor demands a `model`; here a request without one leaves it to the auto router, as in every other dialect.
+    """
     if "messages" not in body:
         raise BadRequest("messages: Field required", field="messages")
     refuse_held(body)
@@ -40,13 +43,10 @@ def envelope(body: Body, path: PathArgs) -> Envelope:
         raise BadRequest("max_tokens: Field required", field="max_tokens")
     if limit is not None and limit < 0:
         raise BadRequest("max_tokens: must be 0 or more", field="max_tokens")
-    model = _peek(body, "model", _string)
-    if not model:
-        raise BadRequest("model: Field required", field="model")
     messages, tools = bytes_of(body["messages"]), body.get("tools")
     server = tools is not None and _may_hold(_SERVER_TOOL, bytes_of(tools))
     return Envelope(
-        model=model,
+        model=_peek(body, "model", _string) or None,
         stream=bool(_peek(body, "stream", _boolean)),
         max_output=limit,
         media=_may_hold(MEDIA_MARKERS[0], messages),

@@ -75,7 +75,7 @@ class _Output:
         custom = part.kind is ToolKind.CUSTOM
         words = part.args_json or ("" if custom else "{}")
         name = self._name("ctc" if custom else "fc")
-        said = (part.id or self._name("call"), part.name, words)
+        said = (part.id or self._name("call"), self._shell.named(part.name), words)
         self._items.append(call(name, said, "completed", custom=custom))
 
     def _name(self, kind: str) -> str:

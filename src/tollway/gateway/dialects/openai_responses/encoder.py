@@ -221,7 +221,8 @@ class ResponsesEncoder:
         told += self._sealed(seal) if seal else b""
         index, name = self._place("ctc" if event.kind is ToolKind.CUSTOM else "fc")
         call = self._calls[event.slot] = CallOut(self._line, index, name)
-        return told + call.begin(event.id or self._response.item_id("call", index), event.name, event.kind)
+        tool = self._response.named(event.name)
+        return told + call.begin(event.id or self._response.item_id("call", index), tool, event.kind)
 
     def _tool_args(self, event: ToolArgs) -> bytes:
         call = self._calls.get(event.slot)

@@ -160,22 +160,22 @@ class ThoughtOut(Open):
 class CallOut(Open):
     """A tool call with its arguments."""
 
-    __slots__ = ("_call_id", "_custom", "_name", "_words", "ended")
+    __slots__ = ("_call_id", "_custom", "_tool", "_words", "ended")
 
     def __init__(self, line: Line, index: int, item_id: str) -> None:
         super().__init__(line, index, item_id)
-        self._call_id = self._name = ""
+        self._call_id, self._tool = "", dict[str, Any]()
         self._custom = False
         self._words: list[str] = []
         self.ended = False
 
-    def begin(self, call_id: str, name: str, kind: ToolKind) -> bytes:
-        """The call, its arguments still to come."""
-        self._call_id, self._name, self._custom = call_id, name, kind is ToolKind.CUSTOM
+    def begin(self, call_id: str, tool: Fields, kind: ToolKind) -> bytes:
+        """The call of a tool (`Shell.named`), its arguments still to come."""
+        self._call_id, self._tool, self._custom = call_id, tool, kind is ToolKind.CUSTOM
         return self._added(self._as_item("", "in_progress"))
 
     def _as_item(self, words: str, status: str) -> Fields:
-        return call(self.id, (self._call_id, self._name, words), status, custom=self._custom)
+        return call(self.id, (self._call_id, self._tool, words), status, custom=self._custom)
 
     def args(self, fragment: str) -> bytes:
         """A fragment of the arguments."""
@@ -207,13 +207,13 @@ def thought(item_id: str, words: str, encrypted: str | None) -> Fields:
     return item | ({"encrypted_content": encrypted} if encrypted else {})
 
 
-def call(item_id: str, said: tuple[str, str, str], status: str, *, custom: bool) -> Fields:
-    """A tool call: its call id, its name and its arguments or input."""
-    call_id, name, words = said
+def call(item_id: str, said: tuple[str, Fields, str], status: str, *, custom: bool) -> Fields:
+    """A tool call: its call id, its tool (`Shell.named`) and its arguments or input."""
+    call_id, tool, words = said
     if custom:
-        return {"id": item_id, "type": "custom_tool_call", "call_id": call_id, "name": name, "input": words}
+        return {"id": item_id, "type": "custom_tool_call", "call_id": call_id, **tool, "input": words}
     item: Fields = {"id": item_id, "type": "function_call", "status": status}
-    return item | {"arguments": words, "call_id": call_id, "name": name}
+    return item | {"arguments": words, "call_id": call_id, **tool}
 
 
 def picture(item_id: str, mime: str | None, data: str) -> Fields:

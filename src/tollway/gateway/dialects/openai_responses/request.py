@@ -9,6 +9,7 @@ from tollway.core.errors import BadRequest
 from tollway.core.places import Noted, Places
 from tollway.gateway.dialect import Body, Edits, Envelope, Opaque, PathArgs, Words, plain
 from tollway.gateway.dialects.openai_responses.echoed import echo_of
+from tollway.gateway.dialects.openai_responses.namespaces import NAMESPACE
 from tollway.gateway.dialects.openai_responses.seals import MARK
 from tollway.gateway.dialects.openai_responses.tools import read_choice, read_tools
 from tollway.gateway.dialects.openai_responses.turns_read import ItemReader
@@ -63,6 +64,8 @@ _string = msgspec.json.Decoder(str | None).decode
 _flag = msgspec.json.Decoder(bool | None).decode
 _whole = msgspec.json.Decoder(int | None).decode
 _NULL = b"null"
+_CALLERS_OWN = ("function", "custom", NAMESPACE)
+"""Kinds of tools that the caller runs himself."""
 
 
 class _Kind(msgspec.Struct, gc=False):
@@ -116,7 +119,7 @@ def _runs_tools(tools: Any) -> bool:
     if tools is None:
         return False
     try:
-        return any(tool.type not in ("function", "custom") for tool in _kinds(_bytes(tools)))
+        return any(tool.type not in _CALLERS_OWN for tool in _kinds(_bytes(tools)))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return True
 

@@ -8,6 +8,7 @@ from tollway.core.usage import Usage
 from tollway.gateway.dialect import Voice
 from tollway.gateway.dialects.openai_responses.echoed import echoed
 from tollway.gateway.dialects.openai_responses.finish import incomplete_reason
+from tollway.gateway.dialects.openai_responses.namespaces import Namespaces
 from tollway.gateway.dialects.openai_responses.usage import write_usage
 
 Fields = dict[str, Any]
@@ -22,6 +23,8 @@ class Shell:
         self._tail = self.id.removeprefix("resp_")
         self._voice = voice
         self._echoed = echoed(voice.options)
+        self.named = Namespaces(self._echoed["tools"]).named
+        """What a call says of its tool, by the name under which the model knows it."""
 
     def item_id(self, kind: str, index: int) -> str:
         """A name for the item at `index` of the output."""

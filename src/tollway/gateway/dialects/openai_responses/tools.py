@@ -1,10 +1,14 @@
 """Tools and the rule for their use, in both directions (relay.md 6.14)."""
 
+from collections import Counter
 from typing import Any
 
+import msgspec
+
 from tollway.core.chat import ChoiceMode, Tool, ToolChoice, ToolKind
-from tollway.core.errors import Unsupported
+from tollway.core.errors import BadRequest, Unsupported
 from tollway.core.places import Noted
+from tollway.gateway.dialects.openai_responses.namespaces import NAMESPACE, flat
 from tollway.gateway.dialects.openai_responses.parts import RAW, listed
 from tollway.gateway.openai_family.fields import (
     a_list,
@@ -28,9 +32,35 @@ def read_tools(value: Any, noted: list[Noted]) -> tuple[Tool, ...]:
     """`tools`; the place of each is noted. Raises BadRequest."""
     if value is None:
         return ()
-    found = [(_read_tool(wire, f"tools[{at}]"), f"tools[{at}]") for at, wire in enumerate(listed(value, "tools"))]
+    found: list[tuple[Tool, str]] = []
+    for at, wire in enumerate(listed(value, "tools")):
+        path = f"tools[{at}]"
+        found += _read_group(wire, path) if wire.get("type") == NAMESPACE else [(_read_tool(wire, path), path)]
+    _only_once(found)
     noted += found
     return tuple(tool for tool, _ in found)
+
+
+def _read_group(wire: Wire, path: str) -> list[tuple[Tool, str]]:
+    """The tools of a namespace under their flat names."""
+    name = text(wire.get("name"), f"{path}.name")
+    members = listed(wire.get("tools"), f"{path}.tools")
+    found: list[tuple[Tool, str]] = []
+    for at, member in enumerate(members):
+        place = f"{path}.tools[{at}]"
+        tool = _read_tool(member, place)
+        if tool.kind is ToolKind.SERVER:
+            raise wrong(f"{place}.type", "`function` or `custom`")
+        found.append((msgspec.structs.replace(tool, name=flat(name, tool.name)), place))
+    return found
+
+
+def _only_once(found: list[tuple[Tool, str]]) -> None:
+    """Refuse a group's tool whose flat name is another tool's, too: calls of the two could not be told apart."""
+    names = Counter(tool.name for tool, _ in found)
+    for tool, place in found:
+        if names[tool.name] > 1 and ".tools[" in place:
+            raise BadRequest(f"{place}.name: another tool is called {tool.name!r}, too", field=f"{place}.name")
 
 
 def _read_tool(wire: Wire, path: str) -> Tool:
@@ -110,7 +140,7 @@ def _mode(value: Any, path: str) -> ChoiceMode:
 def _named(wire: Wire, path: str) -> str:
     kind = text(wire.get("type"), f"{path}.type")
     if kind in ("function", "custom"):
-        return text(wire.get("name"), f"{path}.name")
+        return flat(wire.get(NAMESPACE), text(wire.get("name"), f"{path}.name"))
     return WEB_SEARCH if kind.startswith(WEB_SEARCH) else kind
 
 

@@ -7,6 +7,7 @@ from tollway.core.errors import BadRequest
 from tollway.core.media import Media
 from tollway.core.places import Noted, numbered
 from tollway.gateway.dialect import Opaque
+from tollway.gateway.dialects.openai_responses.namespaces import NAMESPACE, flat
 from tollway.gateway.dialects.openai_responses.parts import RAW, listed, read_content, read_texts
 from tollway.gateway.dialects.openai_responses.seals import Owned, read_item, settle
 from tollway.gateway.openai_family.fields import text, wrong
@@ -100,7 +101,7 @@ class ItemReader:
 
     def _call(self, item: Item, kind: str, path: str) -> None:
         call_id = text(item.get("call_id"), f"{path}.call_id")
-        name = text(item.get("name"), f"{path}.name")
+        name = flat(item.get(NAMESPACE), text(item.get("name"), f"{path}.name"))
         self._names[call_id] = name
         if kind == "custom_tool_call":
             said = text(item.get("input"), f"{path}.input")
