@@ -8,6 +8,10 @@ from tollway.core.ids import CallId, ChannelId, KeyId, UserId
 from tollway.core.money import NanoUsd
 from tollway.core.usage import Usage
 
+CUT_OFF = "another channel spoke first"
+CALLER_LEFT = "the call ended before the provider had answered"
+"""What an attempt's `fault` says where nothing was wrong with its channel."""
+
 
 class Reason(enum.Enum):
     """How a call came to its terminal entry."""

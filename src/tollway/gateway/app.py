@@ -30,7 +30,15 @@ from tollway.gateway.dialect import Dialect, Opaque
 from tollway.gateway.engines.discovery import LocalEngines
 from tollway.gateway.engines.fleet import Engines
 from tollway.gateway.engines.offload import Offload
-from tollway.gateway.furnish import client_of, ledger_rules, signals_of, subscriptions_of, together_of
+from tollway.gateway.furnish import (
+    client_of,
+    gauges_of,
+    ledger_rules,
+    metrics_page,
+    signals_of,
+    subscriptions_of,
+    together_of,
+)
 from tollway.gateway.http import Front
 from tollway.gateway.ledger.ledger import Ledger
 from tollway.gateway.limits.lanes import LaneLimits
@@ -114,7 +122,9 @@ class Hub:
         self.signals.engines = fleet
         self.worker = Worker()
         self.heart = Heart()
-        self.control = ControlPlane(self.keys, self._control_app)
+        self.paths = Paths(discover(surfaces, "surface", Surface).values())
+        self.gauges = gauges_of(settings, self, self.paths.surfaces)
+        self.control = ControlPlane(self.keys, self._control_app, self.gauges.tally)
         self.front = self._front()
         self.draining = False
 
@@ -138,11 +148,13 @@ class Hub:
         return Front(
             gateway=self._gateway(),
             keys=self.keys,
-            paths=Paths(discover(surfaces, "surface", Surface).values()),
+            paths=self.paths,
             control=self.control.handle,
             ready=self.wrong,
             opaque=Opaque(_secret(self.settings.data_dir)),
             max_body=self.settings.limits.max_body,
+            metrics=metrics_page(self.gauges, self.keys, self.settings.metrics.token, self.control.handle),
+            tally=self.gauges.tally,
         )
 
     def _gateway(self) -> Gateway:
@@ -224,6 +236,7 @@ class Hub:
         """Bring the schema forward, replay what a dead process left, begin the loops."""
         await self.database.migrate()
         await self.ledger.start()
+        self.gauges.listen()
         await self.prices.note_listed(self.listed)
         await self.look_at_prices()
         self._adopt(await self.board.begin())
@@ -328,6 +341,7 @@ class Hub:
         await self.worker.stop()
         await self.prober.close()
         await self.offload.engines.close()
+        await self.gauges.close()
         try:
             await self.keys.note_use()
         except TollwayError as error:  # the books come next, and matter more

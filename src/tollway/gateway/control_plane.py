@@ -8,6 +8,7 @@ from collections.abc import Callable
 from tollway.core.errors import TollwayError
 from tollway.gateway.auth.credential import carriers_of, credential
 from tollway.gateway.auth.identify import KeyRing
+from tollway.gateway.metrics.tally import OTHER, Tally
 from tollway.kit.http1.asgi import App, Message, Receive, Send, asgi_handler
 from tollway.kit.http1.wire import Handler, Request, Sink
 from tollway.kit.uuid7 import uuid7
@@ -20,8 +21,9 @@ PUBLIC = frozenset({"/openapi.json"})
 class ControlPlane:
     """A Handler that begins as a promise: FastAPI and its kin cost time that the start and the relay can do without."""
 
-    def __init__(self, keys: KeyRing, build: Callable[[], App]) -> None:
-        self._keys, self._build = keys, build
+    def __init__(self, keys: KeyRing, build: Callable[[], App], tally: Tally | None = None) -> None:
+        """`tally` counts the requests."""
+        self._keys, self._build, self._tally = keys, build, tally
         self._handle: Handler | None = None
         self._loading = asyncio.Lock()
         self._busy_s = time.process_time()
@@ -47,7 +49,9 @@ class ControlPlane:
         async def with_caller(scope: Message, receive: Receive, send: Send) -> None:
             if scope["type"] == "http":
                 scope.setdefault("state", {}).update(await self._who(scope))
-            await app(scope, receive, send)
+            await (
+                app(scope, receive, send) if self._tally is None else _counted(app, scope, receive, send, self._tally)
+            )
 
         return with_caller
 
@@ -61,6 +65,25 @@ class ControlPlane:
         except TollwayError as error:
             state["refusal"] = error
         return state
+
+
+async def _counted(app: App, scope: Message, receive: Receive, send: Send, tally: Tally) -> None:
+    """Run `app`, and count what it answered under the path as the route states it, whatever ids it was asked with."""
+    began_s, status = time.monotonic(), 0
+
+    async def heard(message: Message) -> None:
+        nonlocal status
+        status = message.get("status", status)
+        await send(message)
+
+    try:
+        await app(scope, receive, heard)
+    finally:
+        route = getattr(scope.get("route"), "path", OTHER)
+        if status:
+            tally.request(route, scope["method"], status, time.monotonic() - began_s)
+        if status == 401 and isinstance(refusal := scope["state"].get("refusal"), TollwayError):
+            tally.refused(route, refusal)
 
 
 def load(module: str, name: str) -> Callable[..., App]:

@@ -1,17 +1,25 @@
 """From settings to what the rooms are built with."""
 
+from collections.abc import Iterable
+
+from tollway.gateway.auth.identify import KeyRing, credential
 from tollway.gateway.auth.lockout import Lockout, LockoutRule
 from tollway.gateway.billing.plans import Plans
 from tollway.gateway.billing.subscriptions import Subscriptions
 from tollway.gateway.billing.terms import terms_of
+from tollway.gateway.gauges import Gauges, Rooms
 from tollway.gateway.ledger.ledger import Rules
 from tollway.gateway.limits.lanes import LaneLimits
+from tollway.gateway.metrics.page import MetricsPage
+from tollway.gateway.metrics.tally import Tally
 from tollway.gateway.routing.affinity import Bonds
 from tollway.gateway.routing.health import Health
 from tollway.gateway.routing.memory import Memory
 from tollway.gateway.routing.observations import Signals
+from tollway.gateway.surface import Surface
 from tollway.gateway.together import Together
 from tollway.kit.http1.client import Client
+from tollway.kit.http1.wire import Handler, Request
 from tollway.ports import Clock, Database
 from tollway.settings import Books, Keys, Settings, SettingsError
 
@@ -50,6 +58,23 @@ def subscriptions_of(settings: Settings, database: Database, clock: Clock) -> Su
     plans = Plans.load(settings.sheet, stated.default)
     terms = terms_of(stated.default, stated.sign_up_credits, stated.referral_credits, stated.claim_days)
     return Subscriptions(database, clock, plans, terms)
+
+
+def gauges_of(settings: Settings, rooms: Rooms, surfaces: Iterable[Surface]) -> Gauges:
+    """What is counted, and how it is shown."""
+    stated = settings.metrics
+    return Gauges(rooms, surfaces, Tally() if stated.enabled else None, by_family=stated.model_label == "family")
+
+
+def metrics_page(gauges: Gauges, keys: KeyRing, token: str, nothing: Handler) -> Handler:
+    """What stands at /metrics; `nothing` where nothing is counted."""
+    if gauges.tally is None:
+        return nothing
+
+    def key_of(request: Request) -> bytes | None:
+        return credential(request.headers, request.query, ("bearer", "x-api-key"))
+
+    return MetricsPage(gauges.write, keys.identify, key_of, token).handle
 
 
 def client_of(settings: Settings) -> Client:

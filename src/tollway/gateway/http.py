@@ -27,6 +27,7 @@ from tollway.gateway.auth.identify import KeyRing, credential
 from tollway.gateway.dialect import Dialect, Opaque, open_body
 from tollway.gateway.limits.rate import ShareUsedUp, TooOften
 from tollway.gateway.metering.tokens import count_request
+from tollway.gateway.metrics.tally import Tally
 from tollway.gateway.paths import Found, Paths
 from tollway.gateway.pipeline.call import Call
 from tollway.gateway.pipeline.relay import Gateway, asked_model, relay
@@ -53,6 +54,10 @@ class Front:
     """Says what is wrong; empty when the gateway can serve."""
     opaque: Opaque
     max_body: int
+    metrics: Handler
+    """What stands at /metrics."""
+    tally: Tally | None = None
+    """Counts what was refused; None: nothing is counted."""
 
     async def handle(self, request: Request, sink: Sink) -> None:
         """Answer one request."""
@@ -62,8 +67,9 @@ class Front:
             return
         call_id = CallId("req_" + uuid7())
         dialect = found.surface.dialect
+        times, call = (time.time(), self.gateway.now_s()), None
+        method = request.method
         try:
-            times = time.time(), self.gateway.now_s()
             raw = self._credential(found, request)
             caller = self.keys.known(raw, request.peer) if raw else None
             if caller is None:
@@ -72,14 +78,34 @@ class Front:
             del request  # a stream may last for minutes: what was needed of the request is in the call
             if found.route.does == COUNT:
                 await self._count(call, sink)
+                self.note(found, method, 200, None, call, times[1])
             else:
                 await relay(call, self.gateway, sink)
         except TollwayError as error:
-            refuse(sink, dialect, error, call_id)
+            self.note(found, method, refuse(sink, dialect, error, call_id), error, call, times[1])
         except Exception as error:  # noqa: BLE001  # a mistake of ours is an answer in the caller's dialect, and a line
             where = "".join(traceback.format_tb(error.__traceback__))  # not its message: it may hold a prompt or a key
             log.error("%s: %s\n%s", call_id, type(error).__name__, where)
-            refuse(sink, dialect, Internal("internal error"), call_id)
+            ours = Internal("internal error")
+            self.note(found, method, refuse(sink, dialect, ours, call_id), ours, call, times[1])
+
+    def note(
+        self,
+        found: Found,
+        method: str,
+        status: int,
+        error: TollwayError | None,
+        call: Call | None = None,
+        began_s: float | None = None,
+    ) -> None:
+        """Count a request that no receipt tells of; `status` is 0 where an answer was cut."""
+        if self.tally is None or not status:
+            return
+        route = found.route.path if found.route.does == COUNT else found.surface.path
+        took_s = 0.0 if began_s is None else self.gateway.now_s() - began_s
+        self.tally.request(route, method, status, took_s, call is not None and call.envelope.stream)
+        if error is not None:
+            self.tally.refused(route, error, call.caller.plan.name if call is not None else "")
 
     def _credential(self, found: Found, request: Request) -> bytes | None:
         """The key in a request's head. Raises MethodNotAllowed."""
@@ -136,15 +162,17 @@ class Front:
             wrong = await self.ready()
             told = {"status": "not ready", "reason": wrong} if wrong else {"status": "ready"}
             answer(sink, 503 if wrong else 200, msgspec.json.encode(told))
+        elif request.path == "/metrics":
+            await self.metrics(request, sink)
         else:
             await self.control(request, sink)
 
 
-def refuse(sink: Sink, dialect: Dialect, error: TollwayError, call_id: str) -> None:
-    """Tell the caller in his own dialect; a call that has begun to answer is cut instead."""
+def refuse(sink: Sink, dialect: Dialect, error: TollwayError, call_id: str) -> int:
+    """Tell the caller in his own dialect, with which status; 0: a call that has begun to answer is cut instead."""
     if sink.started:
         sink.abort()
-        return
+        return 0
     status, body = dialect.write_error(error, call_id)
     if isinstance(error, Fault) and error.verbatim and error.verbatim.lstrip()[:1] == b"{":
         status, body = error.status, error.verbatim
@@ -156,6 +184,7 @@ def refuse(sink: Sink, dialect: Dialect, error: TollwayError, call_id: str) -> N
     if isinstance(error, CreditsExhausted):
         extra.append((b"x-should-retry", b"false"))
     answer(sink, status, body, call_id, tuple(extra))
+    return status
 
 
 def answer(

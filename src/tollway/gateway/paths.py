@@ -22,7 +22,8 @@ class Paths:
     def __init__(self, surfaces: Iterable[Surface]) -> None:
         self._plain: dict[str, Found] = {}
         self._patterns: list[tuple[str, str, Surface, Route]] = []
-        for surface in surfaces:
+        self.surfaces = tuple(surfaces)
+        for surface in self.surfaces:
             for route in surface.routes:
                 if "{model}" in route.path:
                     before, _, after = route.path.partition("{model}")

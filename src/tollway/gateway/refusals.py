@@ -16,6 +16,7 @@ def refusal_of(front: Front) -> Refuse:
             return refuse_in_json(status, code, message, path)
         error: TollwayError = TooLarge(message) if status == 413 else BadRequest(message)
         error.status, error.code, error.kind = status, code, kind_of_status(status)
+        front.note(found, "POST", status, error)
         return (JSON,), found.surface.dialect.write_error(error, "req_" + uuid7())[1]
 
     return refuse
@@ -30,6 +31,7 @@ def screen_of(front: Front) -> Screen:
             return None
         error = Unauthenticated("no API key in the request: send `Authorization: Bearer <key>` or `x-api-key`")
         status, body = found.surface.dialect.write_error(error, "req_" + uuid7())
+        front.note(found, request.method, status, error)
         return status, (JSON,), body
 
     return screen

@@ -29,3 +29,8 @@ class Surface:
     routes: tuple[Route, ...]
     credentials: tuple[str, ...]
     """Of `bearer`, `x-api-key`, `x-goog-api-key`, `query:key` (relay.md 1.3), in order of preference."""
+
+    @property
+    def path(self) -> str:
+        """The path that stands for all of them."""
+        return next(route.path for route in self.routes if route.does != COUNT)

@@ -2,12 +2,13 @@
 
 from tollway.settings.channels import Vendor
 from tollway.settings.reading import Settings, from_process, load, variable
-from tollway.settings.sections import Books, Keys, Plans, Retention, Server, Upstream
+from tollway.settings.sections import Books, Keys, Metrics, Plans, Retention, Server, Upstream
 from tollway.settings.sources import SettingsError
 
 __all__ = [
     "Books",
     "Keys",
+    "Metrics",
     "Plans",
     "Retention",
     "Server",

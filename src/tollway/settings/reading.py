@@ -17,7 +17,7 @@ from tollway.kit.toml import Sheet, read
 from tollway.settings.accounts import pools_of
 from tollway.settings.channels import Vendor, channels_of
 from tollway.settings.places import FILE, default_data_dir, find_file
-from tollway.settings.sections import Books, Keys, Plans, Retention, Server, Upstream, Vault
+from tollway.settings.sections import Books, Keys, Metrics, Plans, Retention, Server, Upstream, Vault
 from tollway.settings.sources import PREFIX, Sources, section, variable_of
 from tollway.stated.accounts import AccountPool
 from tollway.stated.affinity import Affinity, check_affinity
@@ -41,6 +41,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "vault": Vault,
     "routing": RoutingRules,
     "affinity": Affinity,
+    "metrics": Metrics,
 }
 _VARIABLES = frozenset(
     variable_of(name, field.name) for name, kind in _SECTIONS.items() for field in msgspec.structs.fields(kind)
@@ -63,6 +64,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     engines: EngineRules
     offload: OffloadRules
     vault: Vault
+    metrics: Metrics
     affinity: Affinity
     """`[affinity]`: which conversations stay with a channel."""
     routing: RoutingRules
@@ -127,6 +129,7 @@ def load(
         data_dir=data_dir,
         routing=section(RoutingRules, "routing", sources),
         affinity=_affinity(sources),
+        metrics=section(Metrics, "metrics", sources),
         database_url=server.database_url or "sqlite://",
         channels=(*channels_of(sources, vendors, upstream), *(pool.channel for pool in pools)),
         pools=pools,

@@ -121,6 +121,20 @@ class Vault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return f"Vault(file={self.file!r})"
 
 
+class Metrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[metrics]`: what is counted, and who may read it at `GET /metrics`."""
+
+    enabled: bool = True
+    model_label: Literal["full", "family"] = "full"
+    """`family`: models are counted together by family, where there are very many."""
+    token: str = ""
+    """Who sends it as a bearer reads the metrics; empty: administrators' keys, and this machine itself, read them."""
+
+    def __repr__(self) -> str:
+        """Without the token."""
+        return f"Metrics(enabled={self.enabled}, model_label={self.model_label!r})"
+
+
 class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[retention]`: how long what grows is kept."""
 

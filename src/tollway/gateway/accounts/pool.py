@@ -63,6 +63,11 @@ class Pool:
     def _now_ms(self) -> int:
         return int(self._now_s() * 1000)
 
+    @property
+    def renewals(self) -> Counter[str]:
+        """What came of the renewals of tokens that this process did."""
+        return self._renewals.outcomes
+
     async def look(self) -> None:
         """Learn what operators and other processes have changed. Raises Unavailable, OSError."""
         await self.roster.look()

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from tollway.core.errors import Unavailable
@@ -28,6 +29,8 @@ class Renewals:
         self._roster, self._renew, self._patience, self._now_ms = roster, renew, patience, now_ms
         self._others_s = others_s
         self._running: dict[str, asyncio.Task[Account]] = {}
+        self.outcomes: Counter[str] = Counter(renewed=0, revoked=0, failed=0)
+        """What came of those that this process did."""
 
     async def fresh(self, stale: Account) -> Account:
         """The account with other tokens than `stale` has, from whoever renews them first.
@@ -63,11 +66,13 @@ class Renewals:
                 if account is not None and account.generation == stale.generation:
                     account = await self._renewed(account)
         except Revoked as error:
+            self.outcomes["revoked"] += 1
             reason = str(error)
             self._note(stale, lambda one, now: revoked(one, now, reason))
             await self._roster.written(WRITE_S)
             raise
         except (NotRenewed, Unavailable, OSError) as error:
+            self.outcomes["failed"] += 1
             log.warning("account %s: its token is not renewed: %s", stale.id, error)
             self._note(stale, lambda one, now: refused(one, now, self._patience))
             raise NotRenewed(str(error)) from error
@@ -78,6 +83,7 @@ class Renewals:
     async def _renewed(self, account: Account) -> Account | None:
         """Ask for new tokens, and keep them in the file before anybody else may ask."""
         grant = await self._renew(account)
+        self.outcomes["renewed"] += 1
         self._note(account, lambda one, _: granted(one, grant))
         await self._roster.written(WRITE_S)
         return self._roster.one(account.id)

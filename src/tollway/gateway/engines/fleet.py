@@ -69,6 +69,11 @@ class Engines:
             watched[origin] = (*watched.get(origin, ()), (f"{path}/".encode(), member.busy))
         self.watch.over(watched)
 
+    @property
+    def behind_channels(self) -> Mapping[ChannelId, Busy]:
+        """The engine behind each channel that leads to one."""
+        return self._by_channel
+
     def __len__(self) -> int:
         return len(self._members)
 

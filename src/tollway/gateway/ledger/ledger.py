@@ -20,7 +20,7 @@ from tollway.core.remark import MOST_NAME, remark
 from tollway.gateway.ledger import store
 from tollway.gateway.ledger.hold import Hold
 from tollway.gateway.ledger.journal import Journal
-from tollway.gateway.ledger.lease import NEARLY_EMPTY, Account, Rules
+from tollway.gateway.ledger.lease import NEARLY_EMPTY, Account, Lease, Rules
 from tollway.gateway.ledger.leasing import Leasing
 from tollway.gateway.ledger.levels import Drawn, Levels
 from tollway.gateway.ledger.recovery import replay
@@ -96,6 +96,11 @@ class Ledger:
             self._loops.append(task)
 
     # ------------------------------------------------------------ holding
+
+    @property
+    def leases(self) -> list[Lease]:
+        """The credit that this process has leased."""
+        return [account.lease for account in self._accounts.values() if account.lease is not None]
 
     @property
     def sync(self) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tollway.core.errors import Unavailable
 from tollway.core.ids import CallId
@@ -35,7 +35,12 @@ class Writer:
         self._wake = asyncio.Event()
         self._written = asyncio.Condition()
         self._timed = self._doubtful = False
-        self._put = self._done = 0
+        self._put = self._done = self._told = 0
+        self._held = 0
+        self.listener: Callable[[list[Receipt]], None] | None = None
+        """Hears of calls that have ended, soon after and off their path."""
+        self.unrecorded = 0
+        """Ended calls that the journal could not take."""
         self.pending: dict[CallId, Receipt] = {}
         """Receipts that the database does not have yet."""
         self.broken: BaseException | None = None
@@ -48,12 +53,38 @@ class Writer:
         """No new call may begin: the books are too far behind."""
         return len(self._queue) >= MOST or self.broken is not None
 
+    @property
+    def open_holds(self) -> int:
+        """Calls that have a hold and have not ended."""
+        return self._held - self._put
+
+    @property
+    def waiting(self) -> int:
+        """Ended calls that the database does not have yet."""
+        return len(self._queue)
+
+    def oldest_s(self, now_s: float) -> float:
+        """For how many seconds the first of them has waited, at `now_s` Unix seconds."""
+        if not self._queue:
+            return 0.0
+        first = self._queue[0][0].receipt
+        return max(0.0, now_s - first.started_at_s - first.duration_ms / 1000)
+
+    def tell(self) -> None:
+        """Tell the listener of the calls that have ended since it was told last."""
+        if self.listener is not None:
+            fresh = self._queue[self._told - self._done :]
+            self._told = self._put
+            self.listener([ended.receipt for ended, _, _ in fresh])
+
     def held(self, call: CallId, user: str, amount: NanoUsd, at_s: float) -> Segment:
         """Record a hold. Raises Unavailable when the disk is full, and then there is no hold."""
         try:
-            return self._journal.store(pack_held(call, user, amount, at_s))
+            segment = self._journal.store(pack_held(call, user, amount, at_s))
         except OSError as error:
             raise Unavailable(f"the journal takes no more records: {error.strerror}") from error
+        self._held += 1
+        return segment
 
     def ended(self, ended: Ended, leases: Sequence[Lease], held_in: Segment) -> None:
         """Record how a call ended, and see that the database learns of it."""
@@ -63,6 +94,7 @@ class Writer:
         except OSError as error:  # what was delivered is owed, so it goes on to the database without a record
             log.error("the journal takes no more records: %s", error.strerror)
             segment = held_in
+            self.unrecorded += 1
         for lease in leases:
             lease.unwritten += 1
         self._queue.append((ended, leases, segment))
@@ -114,6 +146,7 @@ class Writer:
                 self._loop.call_later(self._rules.flush_s, self._wake.set)
 
     async def _write(self, batch: list[Waiting]) -> None:
+        self.tell()
         calls = [ended for ended, _, _ in batch]
         wait_s, longest_s = PATIENCE_S
         while True:

@@ -83,6 +83,10 @@ class TooOften(RateLimited):
         return {"plan": self.plan} if self.plan else {}
 
 
+class TooManyAtOnce(RateLimited):
+    """A key has as many calls running as it may."""
+
+
 class ShareUsedUp(TooOften):
     """The limit is shared with other processes, and what this one may admit of it is used up: `admit_soon` may help."""
 
@@ -158,7 +162,7 @@ class RateLimiter:
             parallel = limits.parallel_calls
             if parallel is not None and use.running >= parallel:
                 message = f"this API key already has {use.running} calls running; its limit is {parallel}"
-                raise RateLimited(message, retry_after_s=RETRY_PARALLEL_S)
+                raise TooManyAtOnce(message, retry_after_s=RETRY_PARALLEL_S)
             if limits.requests_per_minute is not None:
                 tightest = _room(use, limits.requests_per_minute, now_s, "this API key may ask")
                 windows.append(use)

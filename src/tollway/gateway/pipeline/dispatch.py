@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from tollway.core.errors import Fault, Remedy
 from tollway.core.ids import CallId, ChannelId, LaneId
+from tollway.core.receipt import CALLER_LEFT
 from tollway.core.stream import Completed
 from tollway.gateway.limits.lanes import LaneLimits, Place
 from tollway.gateway.pipeline.call import Call
@@ -24,7 +25,7 @@ from tollway.kit.http1.wire import Inbound, UpstreamError
 from tollway.ports import Upstream
 
 NO_LENDERS: Mapping[ChannelId, Lender] = {}
-ENDED = Fault("the call ended before the provider had answered", status=499, remedy=Remedy.NONE, code="ended")
+ENDED = Fault(CALLER_LEFT, status=499, remedy=Remedy.NONE, code="ended")
 """On the receipt of a caller who left meanwhile."""
 
 

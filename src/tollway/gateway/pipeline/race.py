@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Protocol
 
 from tollway.core.errors import Fault, Remedy
+from tollway.core.receipt import CUT_OFF
 from tollway.core.usage import Usage, UsageSource
 from tollway.gateway.limits.lanes import Place
 from tollway.gateway.metering.cost import cost
@@ -17,7 +18,7 @@ from tollway.gateway.routing.plan import Candidate
 
 Attempt = Callable[[Candidate], Coroutine[Any, Any, None]]
 Enter = Callable[[Candidate, Delivery], Place]
-LOST = Fault("another channel spoke first", status=499, remedy=Remedy.NONE, code="hedged")
+LOST = Fault(CUT_OFF, status=499, remedy=Remedy.NONE, code="hedged")
 """On the receipt of whoever was cut off."""
 
 

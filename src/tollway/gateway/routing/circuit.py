@@ -44,7 +44,7 @@ class Circuit:
 
     __slots__ = (
         "_bad", "_bad_before", "_changed", "_good", "_good_before", "_next_limit_s", "_next_rest_s", "_rules",
-        "_since_s", "accusers", "lane", "model", "prober", "streak", "success", "ttfb_s", "until_s", "used_s",
+        "_since_s", "accusers", "lane", "model", "opened", "prober", "streak", "success", "ttfb_s", "until_s", "used_s",
         "whole_s", "why",
     )  # fmt: skip
 
@@ -62,6 +62,8 @@ class Circuit:
         """Why it is open; None: closed."""
         self.until_s = 0.0
         """Monotonic second at which the rest ends."""
+        self.opened = False
+        """Its last change was to open: from being closed, or by a trial that failed; not on another process's word."""
         self.prober: object = None
         """Who tries it while it is half-open."""
         self.accusers: list[tuple[float, str]] = []
@@ -161,7 +163,7 @@ class Circuit:
                 self._next_limit_s = min(2 * wait_s, rules.cooldown_max_s)
         until_s = now_s + min(wait_s, rules.retry_after_max_s)
         if wait_s > 0 and (self.why is None or until_s > self.until_s):
-            self._rest(self.why or Why.RATE_LIMITED, until_s)
+            self._rest(self.why or Why.RATE_LIMITED, until_s, opened=self.why is None or now_s >= self.until_s)
 
     def refuse(self, now_s: float, why: Why = Why.KEY_REFUSED) -> None:
         """The key is not accepted; said again in the midst of a rest, it tells nothing new."""
@@ -182,11 +184,12 @@ class Circuit:
         self.why, self.until_s, self.prober, self.streak = None, 0.0, None, 0
         self._good = self._bad = self._good_before = self._bad_before = 0
         self.accusers = []
+        self.opened = False
         self._changed(self)
 
     def adopt(self, why: Why, until_s: float) -> None:
         """Another process found it open."""
-        self._rest(why, until_s)
+        self._rest(why, until_s, opened=False)
 
     # -- what strategies look at -------------------------------------------------------------------------------
 
@@ -230,8 +233,8 @@ class Circuit:
         rules = self._rules
         rest_s = min(wait_s, rules.retry_after_max_s) if wait_s else self._next_rest_s
         self._next_rest_s = min(2 * self._next_rest_s, rules.cooldown_max_s)
-        self._rest(why, now_s + rest_s)
+        self._rest(why, now_s + rest_s, opened=True)
 
-    def _rest(self, why: Why, until_s: float) -> None:
-        self.why, self.until_s, self.prober = why, until_s, None
+    def _rest(self, why: Why, until_s: float, *, opened: bool) -> None:
+        self.why, self.until_s, self.prober, self.opened = why, until_s, None, opened
         self._changed(self)

@@ -1,5 +1,6 @@
 """How every way to every model is doing, and which of them rest."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
@@ -43,6 +44,7 @@ class Health:
         "epoch",
         "hedging",
         "news",
+        "opened",
         "rules",
     )
 
@@ -61,6 +63,8 @@ class Health:
         """Lanes whose key was accused, not yet by enough."""
         self._calm = True
         """All are well and nobody is accused: good answers prove nothing."""
+        self.opened: Counter[tuple[LaneId, Why]] = Counter()
+        """How often circuits of a lane have opened here, and why."""
         self.news: set[tuple[str, str]] = set()
         """Circuits that have opened or closed since somebody took this set."""
 
@@ -214,6 +218,8 @@ class Health:
 
     def _changed(self, circuit: Circuit) -> None:
         key = (circuit.lane, circuit.model)
+        if circuit.opened and circuit.why is not None:
+            self.opened[circuit.lane, circuit.why] += 1
         if circuit.why is None:
             self._open.pop(key, None)
         else:
