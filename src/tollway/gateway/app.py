@@ -107,7 +107,7 @@ class Hub:
         self.listed = self.priced = self.catalog = Catalog.load(settings.sheet, local)
         self.prices = PriceBoard(self.database, self.clock)
         self.limits = RateLimiter(self._model, self.together.shares)
-        self.lane_limits = LaneLimits()
+        self.lane_limits = LaneLimits(self.together.lanes)
         self.signals = signals_of(settings, self.lane_limits, self.together)
         self.health = self.signals.health
         self.routes = self._routes()
@@ -246,7 +246,7 @@ class Hub:
             min(BEAT_S, heartbeat_s / 2), "heartbeat", lambda: self.heart.beat(self.clock.monotonic_s(), heartbeat_s)
         )
         self.worker.every(LOAD_S, "load the control plane", self.control.load_when_quiet)
-        self.together.begin(self.worker, self.signals)
+        self.together.begin(self.worker, self.signals, lambda: any(one.is_limited for one in self.channels))
         if self.settings.health.probe:
             self.worker.every(PROBE_S, "probe channels", self.prober.round)
         self.worker.every(LOOK_S, "look at prices", self.look_at_prices)

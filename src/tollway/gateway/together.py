@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from tollway.gateway.auth.lockout import Lockout
 from tollway.gateway.auth.neighbours import Neighbours
+from tollway.gateway.limits.lane_shares import LaneShares
 from tollway.gateway.limits.shares import Shares
 from tollway.gateway.peers import Peers
 from tollway.gateway.routing.observations import Signals
@@ -17,6 +18,8 @@ from tollway.ports import Clock, KeyValue
 COUNT_S = 0.2
 TELL_S = 0.5
 MEET_S = 1.0
+AGREE_S = 0.01
+"""Between two agreements at least; the next waits until there is something to say, or a tenth of a second."""
 WARM_S = 0.5
 
 
@@ -32,16 +35,20 @@ class Together:
         """Of the limits of keys and plans; None where no other gateway can be heard of."""
         self.peers = None if alone else Peers(self.store, clock, self._me)
         """The other gateways; None where none can be heard of."""
+        self.lanes = None if self.peers is None else LaneShares(self.peers, clock)
+        """Of the limits of channels and their keys."""
         self._neighbours = None if alone else Neighbours(lockout, self.store, clock)
 
-    def begin(self, worker: Worker, signals: Signals) -> None:
-        """Start to tell and to listen, if there may be somebody."""
-        if self.peers is not None:
+    def begin(self, worker: Worker, signals: Signals, limited: Callable[[], bool]) -> None:
+        """Start to tell and to listen, if there may be somebody. `limited`: whether any channel has limits now."""
+        if self.peers is not None and self.lanes is not None:
+            self.lanes.needed = limited
             sharing = Sharing(signals.health, self.store, self._clock, self._me)
             warmth = Warmth(signals.memory, signals.bonds, self.peers, self._clock)
             worker.every(COUNT_S, "count together with other gateways", self._count, at_once=True)
             worker.every(TELL_S, "share what is known of channels", sharing.round)
             worker.every(MEET_S, "see which other gateways there are", self.peers.attend, at_once=True)
+            worker.every(AGREE_S, "come to terms about the limits of channels", self.lanes.attend, at_once=True)
             worker.every(WARM_S, "share where conversations were answered", warmth.round)
 
     async def _count(self) -> None:

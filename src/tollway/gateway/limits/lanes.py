@@ -1,15 +1,16 @@
 """How much each channel, and each of its keys, may take on: requests and tokens a minute, and calls at once."""
 
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from tollway.core.ids import LaneId
 from tollway.core.model import Channel
-from tollway.gateway.limits.window import RETRY_PARALLEL_S, WINDOW_S
+from tollway.gateway.limits.lane_shares import LaneShares
+from tollway.gateway.limits.lane_use import Bound, LaneUse, Taken
+from tollway.gateway.limits.stake import SharedBound
+from tollway.gateway.limits.window import WINDOW_S
 
 SWEEP_AT = 4096
-FORGOTTEN = float("-inf")
 ALL_LANES = "#"
 """Ends the name under which a channel as a whole is counted: no lane is called so."""
 
@@ -26,92 +27,12 @@ class Way(Protocol):
         """Which of its keys."""
 
 
-class _Taken:
-    """One request within the window; its tokens are estimated first and corrected once they are known."""
-
-    __slots__ = ("at_s", "tokens")
-
-    def __init__(self, at_s: float, tokens: int) -> None:
-        self.at_s, self.tokens = at_s, tokens
-
-
-class _Use:
-    """What one channel or key did within the last minute, and does now."""
-
-    __slots__ = ("running", "taken", "tokens")
-
-    def __init__(self) -> None:
-        self.taken: deque[_Taken] = deque()
-        self.tokens = 0
-        """The sum over `taken`."""
-        self.running = 0
-
-    def forget_before(self, then_s: float) -> None:
-        taken = self.taken
-        while taken and taken[0].at_s <= then_s:
-            self.tokens -= taken[0].tokens
-            taken.popleft().at_s = FORGOTTEN
-
-    def take(self, tokens: int, now_s: float) -> _Taken:
-        taken = _Taken(now_s, tokens)
-        self.taken.append(taken)
-        self.tokens += tokens
-        self.running += 1
-        return taken
-
-    def correct(self, one: _Taken, tokens: int) -> None:
-        """The tokens of a request are so many; one that is forgotten counts no more."""
-        if one.at_s != FORGOTTEN:
-            self.tokens += tokens - one.tokens
-            one.tokens = tokens
-
-
-class _Bound:
-    """One set of limits, and the use they hold for."""
-
-    __slots__ = ("parallel", "rpm", "tpm", "use")
-
-    def __init__(self, use: _Use, rpm: int | None, tpm: int | None, parallel: int | None) -> None:
-        self.use, self.rpm, self.tpm, self.parallel = use, rpm, tpm, parallel
-
-    def wait_s(self, tokens: int, now_s: float) -> float:
-        """Seconds until a request of so many tokens fits; 0 when it fits now.
-
-        One that is larger than the limit itself fits when nothing else is there.
-        """
-        use = self.use
-        use.forget_before(now_s - WINDOW_S)
-        wait_s = 0.0
-        if self.parallel is not None and use.running >= self.parallel:
-            wait_s = RETRY_PARALLEL_S  # nobody knows when a running call will end
-        if self.rpm is not None and len(use.taken) >= self.rpm:
-            wait_s = max(wait_s, use.taken[len(use.taken) - self.rpm].at_s + WINDOW_S - now_s)
-        if self.tpm is not None and use.tokens + min(tokens, self.tpm) > self.tpm:
-            wait_s = max(wait_s, self._until_fits(self.tpm - min(tokens, self.tpm), now_s))
-        return wait_s
-
-    def _until_fits(self, room: int, now_s: float) -> float:
-        left = self.use.tokens
-        for one in self.use.taken:
-            left -= one.tokens
-            if left <= room:
-                return one.at_s + WINDOW_S - now_s
-        return WINDOW_S
-
-    def headroom(self, now_s: float) -> float:
-        """The part of the tightest limit that is left, 0 to 1."""
-        use = self.use
-        use.forget_before(now_s - WINDOW_S)
-        used = ((self.rpm, len(use.taken)), (self.tpm, use.tokens), (self.parallel, use.running))
-        return max(0.0, min((1.0 - count / limit for limit, count in used if limit is not None), default=1.0))
-
-
 class Place:
     """What one attempt has taken; give it back when the attempt has ended. Giving back twice is harmless."""
 
     __slots__ = ("_parts",)
 
-    def __init__(self, parts: tuple[tuple[_Use, _Taken], ...]) -> None:
+    def __init__(self, parts: tuple[tuple[LaneUse, Taken], ...]) -> None:
         self._parts = parts
 
     def release(self, tokens: int | None) -> None:
@@ -126,8 +47,12 @@ class Place:
 class LaneLimits:
     """The limits of all channels and keys, counted in this process. All times are monotonic seconds."""
 
-    def __init__(self) -> None:
-        self._uses: dict[str, _Use] = {}
+    def __init__(self, shares: LaneShares | None = None) -> None:
+        """`shares`: other processes send calls to the same channels."""
+        self._new: Callable[[str], LaneUse] = (lambda _: LaneUse()) if shares is None else shares.stake
+        self._bound: Callable[..., Bound] = Bound if shares is None else SharedBound
+        self._uses: dict[str, LaneUse] = {}
+        self._known: dict[LaneId, tuple[Channel, Sequence[Bound]]] = {}
         self._sweep_at = SWEEP_AT
 
     def take(self, way: Way, tokens: int, now_s: float) -> Place | float:
@@ -135,9 +60,9 @@ class LaneLimits:
 
         What does not fit counts for nothing.
         """
-        if len(self._uses) >= self._sweep_at:
+        if len(self._known) >= self._sweep_at:
             self._sweep(now_s)
-        bounds = tuple(self._bounds(way))
+        bounds = self._bounds(way)
         wait_s = max((bound.wait_s(tokens, now_s) for bound in bounds), default=0.0)
         if wait_s > 0:
             return wait_s
@@ -151,19 +76,29 @@ class LaneLimits:
         """Seconds until one more request may fit; 0 when there is room."""
         return max((bound.wait_s(1, now_s) for bound in self._bounds(way)), default=0.0)
 
-    def _bounds(self, way: Way) -> Iterator[_Bound]:
+    def _bounds(self, way: Way) -> Sequence[Bound]:
+        """The channel's limits and the key's, as far as there are any; made once for a channel as it is stated."""
         channel = way.channel
+        known = self._known.get(way.lane)
+        if known is not None and known[0] is channel:
+            return known[1]
+        bounds: list[Bound] = []
         if channel.rpm is not None or channel.tpm is not None or channel.parallel is not None:
-            yield _Bound(self._use(channel.id + ALL_LANES), channel.rpm, channel.tpm, channel.parallel)
+            use = self._use(channel.id + ALL_LANES)
+            bounds.append(self._bound(use, channel.rpm, channel.tpm, channel.parallel))
         if channel.key_rpm is not None or channel.key_tpm is not None or channel.key_parallel is not None:
-            yield _Bound(self._use(way.lane), channel.key_rpm, channel.key_tpm, channel.key_parallel)
+            use = self._use(way.lane)
+            bounds.append(self._bound(use, channel.key_rpm, channel.key_tpm, channel.key_parallel))
+        self._known[way.lane] = channel, tuple(bounds)
+        return bounds
 
-    def _use(self, whose: str) -> _Use:
-        return self._uses.get(whose) or self._uses.setdefault(whose, _Use())
+    def _use(self, whose: str) -> LaneUse:
+        return self._uses.get(whose) or self._uses.setdefault(whose, self._new(whose))
 
     def _sweep(self, now_s: float) -> None:
         """Forget who neither took anything within the last minute nor has a call running."""
         for use in self._uses.values():
             use.forget_before(now_s - WINDOW_S)
         self._uses = {name: use for name, use in self._uses.items() if use.running or use.taken}
+        self._known.clear()
         self._sweep_at = max(SWEEP_AT, 2 * len(self._uses))
