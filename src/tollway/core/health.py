@@ -8,6 +8,7 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
+_STATUSES = r"^( *[1-5]\d\d( *- *[1-5]\d\d)? *(,|$))*$"
 
 KEYWORDS = (
     "your credit balance is too low",
@@ -59,3 +60,8 @@ class HealthRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     drip_characters: NotNegative = 48.0
     """Fewer characters than these within `drip_s`, after its first word, and a stream is given up; 0: never."""
     drip_s: Positive = 120.0
+    max_attempts: AtLeastOne = 6
+    """So many channels one call may be tried at, in all."""
+    retry_statuses: Annotated[str, msgspec.Meta(pattern=_STATUSES)] = ""
+    """An upstream's statuses that send a call to the next channel, as in `401,403-404,500-599`; whatever else it
+    answers then ends the call. Empty: each status has its own remedy."""

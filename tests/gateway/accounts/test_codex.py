@@ -1,6 +1,7 @@
 """Accounts that speak Responses: always streamed upstream, whole for whoever asks for a whole answer."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from tests.mocks.openai import app as openai_app
 from tollway.core.errors import Fault, Remedy
 from tollway.core.receipt import Reason
 from tollway.gateway.accounts.account import State
+from tollway.gateway.accounts.roster import Roster
+from tollway.gateway.accounts.state_file import StateFile
 from tollway.gateway.dialects.openai_responses.gather import Gatherer
 
 
@@ -133,6 +136,34 @@ async def test_defect_12_the_reset_header_of_this_vendor_is_used(tmp_path: Path)
         ear = await ask(hall)
         assert ear.status == 503
         assert 890 <= int(ear.headers["retry-after"]) <= 900
+
+
+async def test_defect_11_a_rest_is_in_the_file_for_the_operator_and_for_the_next_start(tmp_path: Path) -> None:
+    """One truth: what the pool goes by is what the file says, also for accounts of this dialect."""
+    async with opened(tmp_path, "ann", "bob") as hall:
+        hall.vendor["ann"].says.append(codex.error(429, "limit", retry_after="900"))
+        assert said(await ask(hall)) == "You said: hello"
+        await hall.written()
+        known = hall.in_file("ann")
+        assert (known.state, known.consecutive_failures) == (State.COOLDOWN, 1)
+        assert 890_000 < known.cooldown_until - time.time() * 1000 <= 900_000
+        again = Roster(StateFile(hall.path), lambda: int(time.time() * 1000))
+        await again.load()
+        assert [one.id for one in again.pool() if not one.cooldown_until] == ["bob"]
+        hall.path.write_text(hall.path.read_text().replace('"bob"', '"eve"').replace('"cooldown"', '"disabled"'))
+        await hall.look()
+        (pool,) = (lender.pool for lender in hall.stage.hub.lenders.values())
+        assert [one.id for one in pool.roster.pool()] == ["eve"], "what the operator writes is what the pool goes by"
+
+
+async def test_the_paid_key_costs_what_the_models_price_card_says(tmp_path: Path) -> None:
+    """Other gateways have a price of 2.50 and 10.00 in their code."""
+    card = '[[models]]\nid = "gpt-5.2"\nprice = { input = 1000, output = 3000 }\n'
+    async with opened(tmp_path, "ann", paid=True, kept={"state": "disabled"}, more=card) as hall:
+        receipt = await hall.receipt(await ask(hall))
+        assert [one.fallback for one in receipt.attempts] == [True] and receipt.usage is not None
+        dollars_per_million = receipt.usage.input_total * 1000 + receipt.usage.output_total * 3000
+        assert receipt.provider_cost_nano_usd == dollars_per_million * 1000
 
 
 @pytest.mark.parametrize("stream", [False, True])

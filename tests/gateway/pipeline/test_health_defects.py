@@ -140,6 +140,8 @@ ROWS = [
     (refused(500), "abc"), (refused(503), "abc"), (refused(504), "ab"), (refused(505), "abc"), (refused(524), "ab"),
     (refused(529), "abc"), (UpstreamError("connect", "x"), "abc"), (UpstreamError("tls", "x"), "abc"),
     (UpstreamError("reset", "x"), "abc"), (UpstreamError("first_byte", "x"), "ab"), (Played([b"rubbish"]), "abc"),
+    (UpstreamError("idle", "x"), "ab"), (UpstreamError("total", "x"), "ab"), (refused(302), "abc"),
+    (refused(413), "a"), (refused(451), "a"), (refused(499), "a"), (refused(502), "abc"), (refused(599), "abc"),
 ]  # fmt: skip
 
 
@@ -150,6 +152,23 @@ async def test_relay_4_5_each_error_has_its_own_remedy(stage: Stage, line: Line,
     assert "".join(channels(stage)) == asked and ear.status >= 400
     stage.outside.script.clear()
     await stage.quiet()
+
+
+async def test_relay_4_5_an_operator_may_state_which_statuses_are_worth_another_channel(tmp_path: Path) -> None:
+    toml = THREE + '[health]\nretry_statuses = "409, 500-503"\nmax_attempts = 2\n'
+    async with open_stage(tmp_path, toml, {}) as stage:
+        rows = ((409, "ab", 502), (422, "a", 422), (504, "a", 504), (401, "a", 502), (500, "ab", 502), (503, "ab", 502))
+        for status, asked, told in rows:
+            stage.outside.asked.clear()
+            stage.outside.script.clear()
+            stage.hub.health.forget()
+            ear = await chat(stage, *(refused(status) for _ in "abc"))
+            assert ("".join(channels(stage)), ear.status) == (asked, told), status
+        stage.outside.asked.clear()
+        stage.outside.script.clear()
+        for _ in range(5):
+            await chat(stage, refused(504))
+        assert not stage.hub.health.all_well, "what is not retried is the channel's failure all the same"
 
 
 async def test_relay_4_6_words_that_one_caller_can_provoke_disable_nothing_until_another_hears_them(

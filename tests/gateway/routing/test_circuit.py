@@ -212,4 +212,5 @@ def test_no_setting_is_without_such_a_test() -> None:
     elsewhere = {"keywords": "test_health", "drip_s": "pipeline/test_pace", "drip_characters": "pipeline/test_pace"}
     elsewhere |= {"probe_idle_s": "pipeline/test_prober", "hedge": "pipeline/test_race"}
     elsewhere |= dict.fromkeys(("hedge_quantile", "hedge_share"), "test_hedging")
+    elsewhere |= dict.fromkeys(("max_attempts", "retry_statuses"), "pipeline/test_health_defects")
     assert {field.name for field in msgspec.structs.fields(HealthRules)} == set(SEEN) | set(elsewhere)

@@ -59,8 +59,9 @@ def test_relay_4_1_a_channel_that_is_switched_off_is_no_candidate_not_even_for_w
     subject = router([ASKED], [channel("off", enabled=False), channel("on")])
     assert names(list(subject.plan(ASKED, "req_1", 0.0).candidates)) == ["on"]
     pin = question(heard={b"x-tollway-route": b"channel:off"}, scope=Scope.ADMIN)
-    with pytest.raises(Forbidden, match="the channel 'off' is switched off"):
-        subject.plan(ASKED, "req_1", 0.0, pin)
+    for ways in (subject, router([ASKED], [channel("off", enabled=False)])):
+        with pytest.raises(Forbidden, match="the channel 'off' is switched off"):
+            ways.plan(ASKED, "req_1", 0.0, pin)
 
 
 @pytest.mark.parametrize("header", [(b"x-tollway-route", b"channel:b"), (b"x-channel-id", b"b")])

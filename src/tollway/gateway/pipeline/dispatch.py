@@ -20,7 +20,7 @@ from tollway.gateway.pipeline.turns import MayTry, attempts, no_answer
 from tollway.gateway.pipeline.whole import read_whole, whole_body
 from tollway.gateway.routing.health import Health
 from tollway.gateway.routing.plan import Candidate, Plan
-from tollway.gateway.routing.retry import fault_of, silence
+from tollway.gateway.routing.retry import fault_of, overruled, ranges_of, silence
 from tollway.kit.http1.wire import Inbound, UpstreamError
 from tollway.ports import Upstream
 
@@ -45,6 +45,7 @@ class Dispatcher:
         `limits`: what channels may take on."""
         self._health, self._outside, self._inside, self._now_s = health, outside, inside, now_s
         self._lenders, self._limits = lenders, limits or LaneLimits()
+        self._ranges = ranges_of(health.rules.retry_statuses)
 
     async def first_to_answer(self, plan: Plan, delivery: Delivery, output_limit: int | None) -> None:
         """Deliver the first answer. Raises Fault when nothing would help, NoChannelAnswered when nothing helped."""
@@ -52,7 +53,8 @@ class Dispatcher:
         lost: list[LaneId] = []
         health, call = self._health, delivery.call
         hedging = health.hedging if call.envelope.stream else None
-        for candidate in attempts(plan, faults, lost, None if health.all_well else self._trial(call.id)):
+        may_try = None if health.all_well else self._trial(call.id)
+        for candidate in attempts(plan, faults, lost, may_try, health.rules.max_attempts):
             place = race = None
             try:
                 if candidate.limited:
@@ -73,15 +75,23 @@ class Dispatcher:
                     raise
                 self._blame(candidate, fault, call)
                 faults += self._failed_too(race, lost, call)
-                if fault.remedy is Remedy.NONE:
-                    raise
-                faults.append(fault)
+                if not self._goes_on(fault, faults):
+                    break
             finally:
                 if place is not None:
                     place.release(delivery.used())
                 if not health.all_well:
                     health.release(candidate, call.id)
         raise no_answer(faults)
+
+    def _goes_on(self, fault: Fault, faults: list[Fault]) -> bool:
+        """Whether another channel may answer: then it is one of `faults`. Raises it where it is the caller's own."""
+        remedy = overruled(fault, self._ranges)
+        if fault.remedy is remedy is Remedy.NONE:
+            raise fault
+        faults.append(fault)
+        fault.remedy = remedy
+        return remedy is not Remedy.NONE
 
     def _failed_too(self, race: Race | None, lost: list[LaneId], call: Call) -> tuple[Fault, ...]:
         """Why the second channel of a race was not the answer either, if it was asked."""

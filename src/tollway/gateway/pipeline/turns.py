@@ -1,6 +1,7 @@
 """Whose turn it is: the candidates of one call in the order of its attempts."""
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 from tollway.core.errors import BadRequest, Fault, NoChannelAnswered, Remedy
 from tollway.core.ids import ChannelId, LaneId
@@ -13,19 +14,27 @@ MayTry = Callable[[Candidate], bool]
 
 
 def attempts(
-    plan: Plan, faults: list[Fault], lost: list[LaneId] | None = None, may_try: MayTry | None = None
+    plan: Plan,
+    faults: list[Fault],
+    lost: list[LaneId] | None = None,
+    may_try: MayTry | None = None,
+    most: int = MAX_ATTEMPTS,
 ) -> Iterator[Candidate]:
-    """The candidates in order, no lane twice; one more try in all where a fault's remedy is ONCE_MORE.
+    """The candidates in order, `most` at most, no lane twice; one more try in all where a remedy is ONCE_MORE.
 
     `faults` grows while the caller iterates, and `lost`, the lanes that failed elsewhere, may: the last fault decides
     how to go on. Whom `may_try` refuses, and whose channel failed under another key, comes after all others of its
     model.
     """
+    return islice(_attempts(plan, faults, [] if lost is None else lost, may_try), most)
+
+
+def _attempts(plan: Plan, faults: list[Fault], lost: list[LaneId], may_try: MayTry | None) -> Iterator[Candidate]:
     candidates = iter(plan.candidates)
     first = next(candidates, None) if may_try is None else None
     if first is not None:
         yield first  # nearly always this one answers, and nothing of the rest is needed
-    yield from _others(plan.model, candidates, first, faults, [] if lost is None else lost, may_try)
+    yield from _others(plan.model, candidates, first, faults, lost, may_try)
 
 
 def _others(
@@ -40,16 +49,16 @@ def _others(
     broken: set[ChannelId] = set()
 
     def is_enough(one: Candidate) -> bool:
-        """All attempts are made; or the caller's own request is at fault: no other model may answer in its place."""
+        """The caller's own request is at fault: no other model may answer in its place."""
         is_other = one.model is not asked and bool(faults)
-        return not left or (is_other and all(isinstance(fault, CannotSay) for fault in faults))
+        return is_other and all(isinstance(fault, CannotSay) for fault in faults)
 
     def put_off(one: Candidate) -> bool:
         if is_enough(one):
             return False
         return one.channel.id in broken or (may_try is not None and not may_try(one))
 
-    once_more, left = True, MAX_ATTEMPTS
+    once_more = True
     again: Candidate | None = None
     turns = _turns(candidates, failed, put_off)
     candidate = first or next(turns, None)
@@ -58,7 +67,7 @@ def _others(
             if is_enough(candidate):
                 return
             yield candidate
-        left, again = left - 1, None
+        again = None
         fault = faults[-1]
         if not isinstance(fault, CannotSay) and fault.status != 404:  # those are the model's, not the lane's
             failed.append(candidate.lane)

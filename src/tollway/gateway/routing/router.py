@@ -91,10 +91,10 @@ class Router:
             if fixed is not None:
                 return fixed
         ways = self.ways(model)
-        if not ways.tiers:
-            raise NoChannelAnswered(())
         if route is not None and route.channel:
             return self._pinned(model, route, ways)
+        if not ways.tiers:
+            raise NoChannelAnswered(())
         chain, remembers = ways.chain, ways.remembers
         if route is not None:
             chain, remembers = route.chain, any(strategy.remembers for strategy in route.chain)
