@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.laws.corpus import ANSWERS, QUESTIONS, STREAMS, gist_of_answer, gist_of_request, gist_of_stream
-from tests.laws.plugins import DIALECTS, TWO_WAY
+from tests.laws.plugins import DIALECTS, OF_VECTORS, TWO_WAY
 from tollway.core.errors import (
     BadRequest,
     CreditsExhausted,
@@ -42,6 +42,7 @@ ERRORS = [
 ]
 
 two_way = pytest.mark.parametrize("dialect", TWO_WAY.values(), ids=TWO_WAY)
+SPOKEN = {name: dialect for name, dialect in DIALECTS.items() if name not in OF_VECTORS}
 every = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
 
 
@@ -182,7 +183,7 @@ def test_any_json_object_is_understood_or_refused_by_name(dialect: Dialect, body
         assert refused.field
 
 
-@every
+@pytest.mark.parametrize("dialect", SPOKEN.values(), ids=SPOKEN)
 def test_a_heartbeat_means_nothing(dialect: Dialect) -> None:
     beat = dialect.encoder(VOICE).heartbeat()
     assert beat

@@ -5,7 +5,8 @@ from collections import Counter
 import pytest
 
 from tests.laws.plugins import DIALECTS, SURFACES
-from tollway.gateway.surface import CHAT, COUNT, Surface
+from tollway.core.model import EMBEDDING
+from tollway.gateway.surface import CHAT, COUNT, EMBED, Surface
 
 CARRIERS = {"bearer", "x-api-key", "x-goog-api-key", "query:key"}
 
@@ -23,7 +24,8 @@ def test_routes_are_paths_that_do_something_we_know(surface: Surface) -> None:
     for route in surface.routes:
         assert route.path.startswith("/")
         assert not route.path.endswith("/")
-        assert route.does in (CHAT, COUNT)
+        assert route.does in (CHAT, COUNT, EMBED)
+        assert (route.does == EMBED) == (surface.dialect.type == EMBEDDING)
 
 
 @every

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from tollway.core.embedding import Embedding
 from tollway.core.media import Media
 from tollway.core.places import NOWHERE, Places
 
@@ -231,5 +232,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     """OpenAI prompt_cache_key."""
     leftover: tuple[str, ...] = ()
     """Top-level fields the canonical form has no word for, named so that dropping them is said aloud."""
+    embedding: Embedding | None = None
+    """Vectors are wanted and no conversation: `messages` is empty, and nothing above but `user` is looked at."""
     places: Places = NOWHERE
     """Where messages, parts and tools stood in the caller's body, to name them in his words."""

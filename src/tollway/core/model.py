@@ -15,6 +15,8 @@ from tollway.core.shape import BodyOverride
 
 _INPUTS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "image_in", "audio_in")
 _OUTPUTS = ("output", "image_out", "audio_out")
+CHAT, EMBEDDING = "chat", "embedding"
+"""What a model does: it answers conversations, or turns texts into vectors."""
 STRIPPED = frozenset(
     {"service_tier", "serviceTier", "inference_geo", "speed", "safety_identifier", "include_obfuscation"}
 )
@@ -166,6 +168,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """The provider clients see it listed under."""
     category: str
     context_window: int
+    """Tokens of one input, where it makes vectors."""
     max_output: int
     price: Price
     served_by: dict[str, str]
@@ -179,6 +182,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     free_plan: bool = False
     custom: bool = False
     enabled: bool = True
+    type: str = CHAT
+    """`chat` or `embedding`."""
     strategy: str = ""
     """How its channels are ordered (`cheapest`, `prefix_affinity,cheapest` …); empty: as `[routing]` says."""
     first_byte_timeout_s: float | None = None

@@ -9,6 +9,7 @@ import enum
 import msgspec
 
 from tollway.core.chat import Citation, Part, ToolKind
+from tollway.core.embedding import Vector
 from tollway.core.media import Media
 from tollway.core.usage import Usage
 
@@ -189,3 +190,5 @@ class Answer(msgspec.Struct, frozen=True):
     model: str
     choices: tuple[Choice, ...]
     usage: Usage | None = None
+    vectors: tuple[Vector, ...] = ()
+    """Where vectors were asked for: one for each input, in their order; then there are no choices."""

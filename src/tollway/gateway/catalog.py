@@ -1,25 +1,33 @@
 """What is on sale: models, their aliases and prices, from our own table and the operator's file."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from importlib.resources import as_file, files
 from typing import Any
 
 import msgspec
 
 from tollway.core.ids import ModelId
-from tollway.core.model import Model, Price
+from tollway.core.model import EMBEDDING, Model, Price
 from tollway.gateway.price_list import LocalRow, ModelRow, PriceRow, wrong
 from tollway.kit.toml import Place, Sheet, read
 
 _TABLE = "models.toml"
+_EMBEDS = re.compile(
+    r"(?!.*rerank).*(?:embed|(?:^|[/_-])(?:bge|gte|e5|all-minilm|paraphrase)(?:[-_.:]|$))", re.IGNORECASE | re.DOTALL
+)
+"""Names under which engines serve models that make vectors: their lists do not say of which type a model is."""
+NO_WORDS = 1
+"""The output limit of a model that says nothing: the least there is, at no price."""
 _NO_CARDS: Mapping[str, Price] = {}
 
 
 class Catalog:
     """An immutable snapshot of what is on sale; a change makes a new one."""
 
-    __slots__ = ("_by_name", "_cards", "_local", "_local_providers", "models", "version")
+    __slots__ = ("_by_name", "_cards", "_local", "_local_providers", "_wordless", "models", "version")
 
     def __init__(
         self,
@@ -37,6 +45,7 @@ class Catalog:
         """On sale, in the order of the table."""
         self.version = version
         self._local, self._local_providers, self._cards = local, local_providers, cards
+        self._wordless = _without_words(local)
         self._by_name = _names(self.models)
 
     @classmethod
@@ -103,10 +112,17 @@ class Catalog:
 
     def _as_local(self, provider: str, name: str) -> Model:
         model = ModelId(f"{provider}/{name}")
-        price = self._cards.get(model, self._local.price)
+        pattern = self._wordless if _EMBEDS.match(name) else self._local
+        price = self._cards.get(model, pattern.price)
         return msgspec.structs.replace(
-            self._local, id=model, name=name, provider=provider, served_by={provider: name}, price=price
+            pattern, id=model, name=name, provider=provider, served_by={provider: name}, price=price
         )
+
+
+def _without_words(local: Model) -> Model:
+    """The pattern of local models that make vectors."""
+    price = msgspec.structs.replace(local.price, output=Decimal(0))
+    return msgspec.structs.replace(local, type=EMBEDDING, max_output=NO_WORDS, price=price, abilities=frozenset())
 
 
 def _within(model: Model, context: int | None) -> Model:
@@ -133,13 +149,24 @@ class _Origin:
             raise self.sheet.error((*self.place, "price", *field), problem)
         return Price(version=self.version, **msgspec.structs.asdict(row))
 
+    def _whole(self) -> Mapping[str, Any]:
+        """The row; one of an embedding model need not say what it costs to say, and how much it may."""
+        price = self.row.get("price")
+        if self.row.get("type") != EMBEDDING or not isinstance(price, dict):
+            return self.row
+        return {"max_output": NO_WORDS, **self.row, "price": {"output": 0, **price}}
+
     def model(self) -> Model:
-        row = self.sheet.convert(self.row, ModelRow, self.place)
+        row = self.sheet.convert(self._whole(), ModelRow, self.place)
         for name in ("context_window", "max_output"):
             if getattr(row, name) <= 0:
                 raise self.sheet.error((*self.place, name), "must be above zero")
         if not row.id or not row.served_by:
             raise self.sheet.error((*self.place, "served_by" if row.id else "id"), "must not be empty")
+        if row.type == EMBEDDING and row.fallbacks:
+            raise self.sheet.error((*self.place, "fallbacks"), "vectors of different models cannot be compared")
+        if row.type == EMBEDDING and row.price.output:
+            raise self.sheet.error((*self.place, "price", "output"), "an embedding model is paid for its input only")
         fields = msgspec.structs.asdict(row)
         fields |= {"id": ModelId(row.id), "name": row.name or row.id, "price": self.price(row.price)}
         return Model(**fields)
@@ -197,6 +224,10 @@ def _names(models: Sequence[Model]) -> dict[str, Model]:
         for provider, upstream in model.served_by.items():
             for name in (upstream, f"{provider}/{upstream}", f"{provider}/{model.id}"):
                 names.setdefault(name, model)
+    for model in models:
+        wrong_kind = next((name for name in model.fallbacks if name in names and names[name].type != model.type), None)
+        if wrong_kind is not None:
+            raise ValueError(f"{model.id} falls back to {wrong_kind}, which makes something else")
     return names
 
 

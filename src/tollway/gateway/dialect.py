@@ -9,12 +9,13 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import msgspec
 
 from tollway.core.chat import ChatRequest
-from tollway.core.errors import BadRequest, Fault, TollwayError
+from tollway.core.errors import BadRequest, Fault, TollwayError, Unsupported
+from tollway.core.model import CHAT
 from tollway.core.stream import Answer, StreamEvent
 from tollway.core.usage import Usage
 from tollway.kit.sse import Frame
@@ -202,6 +203,11 @@ PathArgs = Mapping[str, str]
 """What the path said: Gemini's `model` and `action`."""
 
 
+def never_streams(*said: object) -> NoReturn:
+    """The decoder and encoder of a dialect whose answers are always whole. Raises Unsupported."""
+    raise Unsupported("these answers are never streamed", field="stream")
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """One wire format. Writers that only providers or only surfaces need may be left out by one-way dialects."""
@@ -248,5 +254,7 @@ class Dialect:
     None: the encoder can say it without knowing what is open."""
     write_count: Callable[[int], bytes] | None = None
     """A token count in the shape of this dialect's own counting endpoint."""
+    type: str = CHAT
+    """What kind of model it is spoken with: `chat` or `embedding`."""
     one_way: bool = False
     """Spoken to callers only: what a provider's direction needs raises Unsupported."""

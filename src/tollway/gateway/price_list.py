@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 
 Ability = Literal["tools", "vision", "pdf", "audio_in", "audio_out", "image_out", "reasoning", "structured"]
-Category = Literal["fast", "flagship", "reasoning", "coding", "image", "custom"]
+Category = Literal["fast", "flagship", "reasoning", "coding", "image", "embedding", "custom"]
 Family = Literal["openai", "anthropic", "gemini", "other"]
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -55,6 +55,7 @@ class ModelRow(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     free_plan: bool = False
     custom: bool = False
     enabled: bool = True
+    type: Literal["chat", "embedding"] = "chat"
     strategy: str = ""
     first_byte_timeout_s: Positive | None = None
 

@@ -1,9 +1,10 @@
 """A provider: a dialect at a distance, with an accent."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+from tollway.core.model import CHAT, Model
 from tollway.gateway.dialect import Body, Dialect, Target
 from tollway.gateway.engine import Engine
 
@@ -47,6 +48,18 @@ class Loan:
     """What the vendor calls the account, where its requests must name it; may be empty."""
     session: str
     """What the conversation is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embeds:
+    """How a provider is asked for vectors: another dialect at another path, the same door."""
+
+    dialect: Dialect
+    path: Callable[[Aim], str]
+    accent: Callable[[Body, Target], Body] = lambda body, target: body
+    """As `Provider.accent`."""
+    drops: Callable[[Body, Target], tuple[str, ...]] = lambda body, target: ()
+    """As `Provider.drops`."""
 
 
 class Gatherer(Protocol):
@@ -120,6 +133,19 @@ class Provider:
     """Its credentials are accounts that the operator states as `[accounts.<name>]`."""
     gather: Callable[[], Gatherer] | None = None
     """It always streams: makes whole answers of streams."""
+    embeds: Embeds | None = None
+    """How it is asked for vectors; None: it makes none."""
+
+    def asked_for(self, model: Model) -> "Provider | None":
+        """Itself as it is asked for what this model makes: words or vectors; None: it cannot be."""
+        if model.type == CHAT:
+            return self
+        if self.embeds is None:
+            return None
+        way = self.embeds
+        return replace(
+            self, dialect=way.dialect, path=way.path, accent=way.accent, drops=way.drops, gather=None, embeds=None
+        )
 
 
 def bearer(key: str) -> HeaderLines:

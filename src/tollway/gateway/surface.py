@@ -7,6 +7,7 @@ from tollway.gateway.dialect import Dialect
 
 CHAT = "chat"
 COUNT = "count"
+EMBED = "embed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,7 @@ class Route:
 
     path: str
     does: str = CHAT
-    """`chat` relays a conversation; `count` answers a token count locally."""
+    """`chat` relays a conversation, `embed` texts that become vectors; `count` answers a token count locally."""
     options: Mapping[str, str] = field(default_factory=dict)
     """Handed to the codec in `Envelope`-reading path arguments and `Voice.options`."""
 

@@ -44,7 +44,7 @@ async def test_a_free_user_sees_what_his_plan_includes(hub: Hub) -> None:
     assert len(allowed) == 19
     fast = {"claude-haiku", "gpt-5-mini", "gemini-3-flash", "deepseek-v3.2", "echo"}
     assert {name for name, may in allowed.items() if may} == fast
-    assert {row["id"] for row in (await free.get("/v1/models")).json()["data"]} == fast
+    assert {row["id"] for row in (await free.get("/v1/models")).json()["data"]} == {*fast, "echo-embedding"}
     assert (await free.get("/v1/models/claude-opus")).status_code == 404
     assert (await free.get("/me")).json()["user"]["plan"] == "free"
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from tollway.backends.memory.parrot import Refused, Wanted, listen
 from tollway.backends.memory.speech import error_body, stream_pieces, whole_body
+from tollway.backends.memory.vectors import embed
 from tollway.kit.http1.wire import Headers, Inbound, Outbound, UpstreamError
 
 _JSON = ((b"content-type", b"application/json"),)
@@ -14,7 +15,8 @@ _RETRY = ((b"retry-after", b"1"),)
 
 
 class EchoUpstream:
-    """Answers OpenAI chat requests by repeating them (see `parrot`); deterministic but for `created`."""
+    """Answers OpenAI chat requests by repeating them (see `parrot`), and embedding requests with the words that are in
+    them (see `vectors`); deterministic but for `created`."""
 
     def __init__(self, now_s: Callable[[], float] = time.time) -> None:
         self._now_s = now_s
@@ -22,6 +24,9 @@ class EchoUpstream:
     async def send(self, request: Outbound) -> Inbound:
         """The parrot's answer. Never raises UpstreamError here: `[[error:STATUS]]` answers with that status."""
         try:
+            if request.target.endswith(b"/embeddings"):
+                body, delay_s = embed(request.body)
+                return EchoInbound(200, _JSON, [body], delay_s)
             wanted = listen(request.body)
         except Refused as refused:
             headers = _JSON + _RETRY if refused.status in (429, 503) else _JSON

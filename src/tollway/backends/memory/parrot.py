@@ -72,10 +72,7 @@ def listen(body: bytes) -> Wanted:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(400, "invalid_request", str(error)) from error
     words = _last_words(question)
-    marks = dict(_MARK.findall(words))
-    if "error" in marks:
-        status = min(599, max(400, int(marks["error"])))
-        raise Refused(status, "echo_error", f"the echo model was asked to fail with status {status}")
+    refuse_if_told(words)
     digest = hashlib.sha256(body).hexdigest()
     calls = _calls(question, words, digest)
     text, finish = ("", "tool_calls") if calls else _cut(question, _say(question, _MARK.sub("", words).strip()))
@@ -91,8 +88,21 @@ def listen(body: bytes) -> Wanted:
         answers=answers,
         stream=bool(question.stream),
         show_usage=(question.stream_options or {}).get("include_usage") is True,
-        delay_s=min(MAX_DELAY_MS, int(marks.get("slow", 0))) / 1000,
+        delay_s=delay_of(words),
     )
+
+
+def refuse_if_told(words: str) -> None:
+    """Raises Refused when the words say so."""
+    marks = dict(_MARK.findall(words))
+    if "error" in marks:
+        status = min(599, max(400, int(marks["error"])))
+        raise Refused(status, "echo_error", f"the echo model was asked to fail with status {status}")
+
+
+def delay_of(words: str) -> float:
+    """Seconds to wait before every piece, if the words say so."""
+    return min(MAX_DELAY_MS, int(dict(_MARK.findall(words)).get("slow", 0))) / 1000
 
 
 def _last_words(question: Question) -> str:

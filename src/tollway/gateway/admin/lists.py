@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 
 from tollway.core.caller import Caller
 from tollway.core.errors import ModelNotFound
-from tollway.core.model import Model
+from tollway.core.model import CHAT, Model
 from tollway.gateway.admin.models import GEMINI, OPENAI, SHOW, Shown, family_of, hub_model, listing
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.limits.rate import RateLimiter
@@ -37,7 +37,8 @@ def routes(catalog: Callable[[], Catalog], limiter: RateLimiter, ways: Callable[
     async def hub_list(request: Request) -> Shown:
         caller: Caller = request.state.caller
         offered = ways().offers(caller)
-        found = [model for model in catalog() if limiter.allows(caller.limits, model.id) and offered(model.id)]
+        talk = (model for model in catalog() if model.type == CHAT)  # the hub's clients offer them for conversation
+        found = [model for model in talk if limiter.allows(caller.limits, model.id) and offered(model.id)]
         return {"models": [hub_model(model, limiter.includes(caller.plan, model.id)) for model in found]}
 
     @router.get("/v1/models")

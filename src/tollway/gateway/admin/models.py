@@ -4,11 +4,17 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from tollway.core.model import Model
+from tollway.core.model import CHAT, EMBEDDING, Model
 from tollway.core.money import IMAGE_FACTOR, MARGIN
 
 Shown = dict[str, Any]
 
+ENDPOINTS = {CHAT: ["openai", "anthropic", "gemini"], EMBEDDING: ["embeddings"]}
+METHODS = {
+    CHAT: ["generateContent", "streamGenerateContent", "countTokens"],
+    EMBEDDING: ["embedContent", "batchEmbedContents"],
+}
+"""What each type of model can be asked for, in OpenAI relays' words and in Google's."""
 OPENAI, ANTHROPIC, GEMINI = "openai", "anthropic", "gemini"
 UNKNOWN_BIRTH_S = 1_626_777_600
 UNKNOWN_BIRTH = "2021-07-20T10:40:00Z"
@@ -25,9 +31,9 @@ def family_of(path: str, query: str, headers: Mapping[bytes, bytes]) -> str:
 
 
 def listing(family: str, models: Iterable[Model]) -> Shown:
-    """A list in the shape of `family`."""
+    """A list in the shape of `family`; Anthropic's has no word for models that make vectors."""
     if family == ANTHROPIC:
-        rows = [anthropic_model(model) for model in models]
+        rows = [anthropic_model(model) for model in models if model.type == CHAT]
         ends = {"first_id": rows[0]["id"] if rows else None, "last_id": rows[-1]["id"] if rows else None}
         return {"data": rows, **ends, "has_more": False}
     if family == GEMINI:
@@ -42,7 +48,7 @@ def openai_model(model: Model) -> Shown:
         "object": "model",
         "created": UNKNOWN_BIRTH_S,
         "owned_by": model.provider,
-        "supported_endpoint_types": ["openai", "anthropic", "gemini"],
+        "supported_endpoint_types": ENDPOINTS[model.type],
     }
 
 
@@ -69,7 +75,7 @@ def gemini_model(model: Model) -> Shown:
         "description": f"{model.name}, sold as {model.category}",
         "inputTokenLimit": model.context_window,
         "outputTokenLimit": model.max_output,
-        "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
+        "supportedGenerationMethods": METHODS[model.type],
         "thinking": "reasoning" in model.abilities,
     }
 
@@ -93,6 +99,7 @@ def hub_model(model: Model, allowed: bool = True) -> Shown:
         "name": model.name,
         "provider": model.provider,
         "category": model.category,
+        "type": model.type,
         "context_window": model.context_window,
         "max_output_tokens": model.max_output,
         "cost_per_1k_input": credits_per_1k(model, model.price.input),

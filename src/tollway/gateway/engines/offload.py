@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from tollway.core.engines import EngineRules, OffloadRules, Relief
 from tollway.core.ids import LaneId, ModelId
-from tollway.core.model import Channel, Model
+from tollway.core.model import CHAT, Channel, Model
 from tollway.gateway.engines.fleet import Engines
 from tollway.gateway.engines.load import TYPICAL_TOKENS, Busy, EngineLoad
 from tollway.gateway.engines.prefixes import Prefixes, beginnings_of
@@ -63,6 +63,8 @@ class Offload:
         local = [channel for channel in channels if channel.enabled and self.engines.leads_to(channel)]
         concerns: dict[ModelId, Concern] = {}
         for model in models if local else ():
+            if model.type != CHAT:
+                continue  # vectors of another model are of no use, and no prompt of it stays warm
             here = sum(channel.name_of(model) is not None for channel in local)
             relief = self._offload.of(named[model.id]) if model.id in named else None
             replicas = here > 1 and self._rules.prefix_aware

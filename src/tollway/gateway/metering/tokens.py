@@ -21,6 +21,7 @@ from tollway.core.chat import (
 from tollway.core.media import Media
 from tollway.core.model import Model
 from tollway.gateway.metering import text as counting
+from tollway.gateway.metering.inputs import count_inputs, estimate_inputs, hold_inputs
 from tollway.gateway.metering.media import media_tokens
 from tollway.gateway.metering.vocabulary import of_family, of_model
 
@@ -59,6 +60,8 @@ def count_request(request: ChatRequest, model: Model, exact: bool = False) -> in
     `exact`, for count endpoints, takes longer for Claude. Pure: for bodies above some 64 KiB, or when `exact`, call
     it in a thread.
     """
+    if request.embedding is not None:
+        return count_inputs(request.embedding, model)
     words = _words(request, model, worst=False)
     count = counting.exact if exact else counting.quick
     return count(of_model(model), "\n".join(words.texts)) + words.tokens
@@ -66,6 +69,8 @@ def count_request(request: ChatRequest, model: Model, exact: bool = False) -> in
 
 def count_at_once(request: ChatRequest, model: Model) -> int:
     """Like `count_request`, but guessing by word classes rather than wait for a tokenizer that is not loaded yet."""
+    if request.embedding is not None:
+        return estimate_inputs(request.embedding, model)
     words = _words(request, model, worst=False)
     text = counting.well_formed("\n".join(words.texts))
     return counting.scaled(of_model(model), counting.at_once(text), *counting.sizes(text)) + words.tokens
@@ -75,6 +80,8 @@ def hold_tokens(request: ChatRequest, model: Model) -> int:
     """Prompt tokens to hold for: like `count_request`, but on the safe side where bills were seen above the formula,
     and never below a quarter of the characters (hub.md 4.5: the larger count is used).
     """
+    if request.embedding is not None:
+        return hold_inputs(request.embedding, model)
     words = _words(request, model, worst=True)
     text = "\n".join(words.texts)
     return max(counting.quick(of_model(model), text), -(-len(text) // 4)) + words.tokens

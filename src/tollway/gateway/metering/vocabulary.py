@@ -40,6 +40,7 @@ _BY_NAME = (
     ("gpt-4-5*", _OPENAI),
     ("gpt-4*", _OLD_OPENAI),
     ("gpt-3-5*", _OLD_OPENAI),
+    ("text-embedding-*", _OLD_OPENAI),
     ("gpt-oss*", Vocabulary("o200k_harmony", weights="openai")),
     ("claude-3*", _CLAUDE),
     ("claude-*-4-[0-6]*", _CLAUDE),

@@ -7,6 +7,7 @@ import msgspec
 
 from tollway.core.chat import Reasoning, ToolCall
 from tollway.core.errors import Fault
+from tollway.core.model import EMBEDDING
 from tollway.core.money import NanoUsd, credits_of, told
 from tollway.core.receipt import Attempt, Reason
 from tollway.gateway.dialect import Voice
@@ -20,6 +21,7 @@ from tollway.gateway.pipeline.prepare import Prepared
 from tollway.gateway.pipeline.said import NOTHING_SAID
 from tollway.gateway.pipeline.seals import Seals
 from tollway.gateway.pipeline.settle import Settlement
+from tollway.gateway.pipeline.vectors import fitted
 from tollway.gateway.pipeline.weigh import BYTES_PER_TOKEN, Weighed, input_estimate
 from tollway.gateway.pipeline.whole import WholeReply
 from tollway.gateway.routing.complexity import AUTO
@@ -178,10 +180,12 @@ class Delivery:
 
     async def whole(self, reply: WholeReply, prepared: Prepared, started_s: float) -> None:
         """Settle and answer."""
+        if self.call.dialect.type == EMBEDDING:
+            reply.answer = await fitted(reply.data, reply.answer, self.call, reply.candidate)
         settlement = self.settlement
         settlement.dropped = listed(prepared.dropped)
         self.tried(reply.candidate, 200, started_s)
-        voice = None if prepared.passthrough else self.voice(reply.candidate, prepared)
+        voice = None if reply.answer is None else self.voice(reply.candidate, prepared)
         settlement.close(Reason.COMPLETED, reply.candidate, reply.said, self.now_s())
         body = reply.data if voice is None else self._translated(reply, voice)
         kind: Lines = (*JSON, (b"x-tollway-cost", told(settlement.charge)))

@@ -1,7 +1,9 @@
 """One tiny question of our own through one lane, to hear whether it answers: no call, so no receipt and no charge."""
 
 from tollway.core.chat import ChatRequest, Message, Role, Text
+from tollway.core.embedding import Embedding
 from tollway.core.errors import Fault, Remedy
+from tollway.core.model import EMBEDDING
 from tollway.gateway.dialect import close_body
 from tollway.gateway.provider import Aim
 from tollway.gateway.routing.plan import Candidate
@@ -20,10 +22,8 @@ MOST_BYTES = 4 << 20
 
 async def ask(candidate: Candidate, upstream: Upstream) -> None:
     """A tiny real question in the provider's own dialect. Raises Fault when it is not answered well."""
-    request = ChatRequest(
-        model=candidate.upstream_model, messages=(Message(Role.USER, (Text("hi"),)),), max_output=MOST_OUTPUT
-    )
     provider, target = candidate.provider, candidate.target
+    request = _question(provider.dialect.type, candidate.upstream_model)
     written = provider.dialect.write_request(request, target)
     said, lines = provider.accent(written.body, target), candidate.headers
     if candidate.shape is not None:  # what callers' bodies need to be understood there, ours need, too
@@ -37,6 +37,13 @@ async def ask(candidate: Candidate, upstream: Upstream) -> None:
     except ValueError as error:
         message = f"{candidate.channel.id}: the provider's answer could not be read"
         raise Fault(message, status=502, remedy=Remedy.NEXT_CHANNEL, code="bad_response_body") from error
+
+
+def _question(kind: str, model: str) -> ChatRequest:
+    """The smallest that a model of this type can be asked."""
+    if kind == EMBEDDING:
+        return ChatRequest(model=model, messages=(), embedding=Embedding(inputs=("hi",)))
+    return ChatRequest(model=model, messages=(Message(Role.USER, (Text("hi"),)),), max_output=MOST_OUTPUT)
 
 
 async def list_models(candidate: Candidate, upstream: Upstream) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from tollway.core.errors import Fault, Remedy
+from tollway.core.model import CHAT
 from tollway.gateway.pipeline import probe
 from tollway.gateway.routing.circuit import Circuit, Why
 from tollway.gateway.routing.health import Health
@@ -117,4 +118,4 @@ def _way_to(circuit: Circuit, ways: list[Candidate]) -> Candidate | None:
     if circuit.model:
         return next((one for one in ways if one.model.id == circuit.model), None)
     stated = next((one for one in ways if one.model.id == one.channel.test_model), None)
-    return stated or min(ways, key=lambda one: one.model.price.output, default=None)
+    return stated or min(ways, key=lambda one: (one.model.type != CHAT, one.model.price.output), default=None)

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tollway.core.errors import Fault, ModelNotFound, TollwayError
-from tollway.core.model import Model
+from tollway.core.errors import BadRequest, Fault, ModelNotFound, TollwayError
+from tollway.core.model import CHAT, EMBEDDING, Model
 from tollway.core.money import NanoUsd
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.engines.offload import Offload
@@ -30,6 +30,11 @@ from tollway.kit.http1.wire import Sink
 
 UNNAMED = (None, "", AUTO)
 """What a request says that leaves the model to us."""
+DOES = {
+    CHAT: "makes no embeddings; it is asked in conversations, as at POST /v1/chat/completions",
+    EMBEDDING: "makes embeddings only; it is asked at POST /v1/embeddings",
+}
+"""What each type of model says to whoever takes it for one of the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,9 @@ def asked_model(call: Call, gw: Gateway, router: Router) -> Model:
     if name == AUTO:
         return suited(call, gw.catalog, router, gw.limits, gw.ledger)
     model = gw.catalog.find(name) if name.isascii() and name.isprintable() else None
-    if model is None or not model.enabled:
+    if model is None:
         what = f"the model {name[:100]!r} is not on sale here"
         raise ModelNotFound(f"{what}; GET /v1/models lists those on sale", field="model")
+    if model.type != call.dialect.type:
+        raise BadRequest(f"the model {model.id!r} {DOES[model.type]}", field="model")
     return model

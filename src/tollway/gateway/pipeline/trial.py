@@ -8,9 +8,10 @@ import msgspec
 
 from tollway.core.caller import Caller
 from tollway.core.chat import ChatRequest, Message, Role, Text
+from tollway.core.embedding import Embedding
 from tollway.core.errors import TollwayError
 from tollway.core.ids import CallId, KeyId, LaneId, ModelId, UserId
-from tollway.core.model import Channel, Lane, Model
+from tollway.core.model import CHAT, EMBEDDING, Channel, Lane, Model
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.dialect import Opaque, close_body, open_body
 from tollway.gateway.pipeline.call import CHANNEL_TEST, Call
@@ -23,6 +24,8 @@ from tollway.kit.http1.wire import Inbound, Outbound, UpstreamError
 from tollway.ports import Upstream
 
 QUESTION = ChatRequest(model="", messages=(Message(Role.USER, (Text("hi"),)),), max_output=16)
+QUESTIONS = {CHAT: QUESTION, EMBEDDING: ChatRequest(model="", messages=(), embedding=Embedding(inputs=("hi",)))}
+"""The smallest that a model of each type can be asked."""
 LIMIT_S = 30.0
 """The longest that a test waits, whatever the channel's own patience."""
 MOST_BODY = 1 << 20
@@ -60,7 +63,7 @@ def model_for_test(channel: Channel, catalog: Catalog, asked: str | None = None)
         name = channel.name_of(found) if found is not None else None
         return (found, name) if found is not None and name else (_unlisted(channel, catalog, wanted), wanted)
     served = ((model, name) for model in catalog if (name := channel.name_of(model)))
-    cheapest = min(served, key=lambda one: one[0].price.output, default=None)
+    cheapest = min(served, key=lambda one: (one[0].type != CHAT, one[0].price.output), default=None)
     if cheapest is None and channel.models:
         name, upstream = next(iter(channel.models.items()))
         return _unlisted(channel, catalog, name), upstream
@@ -92,6 +95,8 @@ class Trial:
     ) -> list[Tried]:
         """One question through each of the lanes, all unless stated, one after another."""
         provider = self._providers[channel.provider]
+        if provider.asked_for(model) is None:
+            return [Tried(lane.id, upstream, 0, 0.0, f"{provider.name} makes no vectors") for lane in channel.lanes]
         tried = []
         for lane in channel.lanes if lanes is None else lanes:
             tried.append(await self._ask(candidate_of(channel, provider, model, upstream, lane)))
@@ -118,7 +123,7 @@ class Trial:
     def _outbound(self, candidate: Candidate) -> Outbound:
         """The question in the provider's own words, with all that the channel changes in calls."""
         dialect = candidate.provider.dialect
-        asked = msgspec.structs.replace(QUESTION, model=candidate.upstream_model)
+        asked = msgspec.structs.replace(QUESTIONS[dialect.type], model=candidate.upstream_model)
         body = open_body(close_body(dialect.write_request(asked, candidate.target).body))
         call = Call(
             id=CallId("req_test"),

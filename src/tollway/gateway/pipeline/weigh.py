@@ -7,7 +7,7 @@ import msgspec
 
 from tollway.core.chat import ChatRequest, Effort
 from tollway.core.errors import BadRequest, CreditsExhausted
-from tollway.core.model import Model, Price
+from tollway.core.model import EMBEDDING, Model, Price
 from tollway.core.money import NanoUsd
 from tollway.gateway.ledger.hold import Hold, Ledger
 from tollway.gateway.metering.ceiling import (
@@ -27,6 +27,8 @@ RICH = 1000
 """An account that covers this many times the cheap bound is held by the bound: nothing hangs on its exactness."""
 LARGE_BODY = 64 * 1024
 """Bytes above which counting goes to a thread, so that nobody else waits for it."""
+LARGEST_INPUTS = 4 << 20
+"""Bytes above which what was to be embedded is not read for the sake of its count."""
 BYTES_PER_TOKEN = 4
 LARGEST_BUDGET = 32_000
 """Thinking tokens of the highest effort where a provider wants a number."""
@@ -230,7 +232,7 @@ def _worst(call: Call, plan: Plan, tokens: int, tool_calls: int) -> Worst:
 
 async def _counted(call: Call, models: Iterable[Model]) -> int:
     """Prompt tokens by the greediest of the plan's tokenizers."""
-    if call.size > LARGE_BODY or not is_warm():
+    if call.size > LARGE_BODY or not is_warm() or call.dialect.type == EMBEDDING:  # whose table may not be loaded
         return await asyncio.to_thread(_count, call, tuple(models))
     return _count(call, tuple(models))
 
@@ -242,7 +244,7 @@ def _count(call: Call, models: tuple[Model, ...]) -> int:
 
 def input_estimate(call: Call, model: Model) -> int:
     """Prompt tokens where the provider did not say: counted when that is quick, else by length."""
-    if call.size > LARGE_BODY:
+    if call.size > (LARGEST_INPUTS if call.dialect.type == EMBEDDING else LARGE_BODY):
         return call.size // BYTES_PER_TOKEN
     try:
         return count_at_once(call.request(), model)

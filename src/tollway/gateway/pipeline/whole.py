@@ -92,7 +92,7 @@ def _counted(candidate: Candidate, data: bytes, read: Answer, shown: Answer | No
     for part in parts:
         tally.add(_words(part))
     images = sum(isinstance(part, Media) and part.kind is MediaKind.IMAGE for part in parts)
-    empty = not any(_says(part) for part in parts)
+    empty = not read.vectors and not any(_says(part) for part in parts)
     at_limit = any(choice.finish is Finish.LENGTH for choice in read.choices)
     usage = read.usage if read.usage is not None and read.usage.believable else None
     return WholeReply(candidate, data, shown, Said(usage, not empty, tally, images, True, at_limit))

@@ -1,7 +1,8 @@
 """The echo model: speaks OpenAI Chat from inside the process, so that everything can be tried without a key."""
 
 from tollway.gateway.dialects.openai_chat import dialect as openai_chat
-from tollway.gateway.provider import Disconnect, Provider, at, bearer, same
+from tollway.gateway.dialects.openai_embeddings import dialect as embeddings
+from tollway.gateway.provider import Disconnect, Embeds, Provider, at, bearer, same
 
 provider = Provider(
     name="echo",
@@ -13,4 +14,5 @@ provider = Provider(
     disconnect=Disconnect(True, "it runs inside this process and bills nobody"),
     needs_key=False,
     inside=True,
+    embeds=Embeds(embeddings, at("/embeddings")),
 )

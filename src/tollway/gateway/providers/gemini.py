@@ -5,12 +5,18 @@ from urllib.parse import quote
 from tollway.gateway.dialect import Body, Target
 from tollway.gateway.dialects.gemini import dialect
 from tollway.gateway.dialects.gemini.mended import mended
-from tollway.gateway.provider import Aim, Disconnect, HeaderLines, Provider
+from tollway.gateway.dialects.gemini_embeddings import dialect as embeddings
+from tollway.gateway.provider import Aim, Disconnect, Embeds, HeaderLines, Provider
 
 
 def _path(aim: Aim) -> str:
     action = "streamGenerateContent?alt=sse" if aim.stream else "generateContent"
     return f"/v1beta/models/{quote(aim.model, safe='')}:{action}"
+
+
+def _embedding_path(aim: Aim) -> str:
+    """Always the batch's: a single content is a batch of one."""
+    return f"/v1beta/models/{quote(aim.model, safe='')}:batchEmbedContents"
 
 
 def _goog_key(key: str) -> HeaderLines:
@@ -39,4 +45,5 @@ provider = Provider(
     key_env="GEMINI_API_KEY",
     base_env="GEMINI_BASE_URL",
     models_path="/v1beta/models",
+    embeds=Embeds(embeddings, _embedding_path),
 )

@@ -3,8 +3,9 @@
 import msgspec
 
 from tollway.gateway.dialects.openai_chat import dialect
+from tollway.gateway.dialects.openai_embeddings import dialect as embeddings
 from tollway.gateway.engine import Engine, Gauges, Pages, Series, openai_list
-from tollway.gateway.provider import Disconnect, Provider, at, bearer, same
+from tollway.gateway.provider import Disconnect, Embeds, Provider, at, bearer, same
 
 _RUNNING, _WAITING, _KV = "llamacpp:requests_processing", "llamacpp:requests_deferred", "llamacpp:kv_cache_usage_ratio"
 _TOKENS, _SECONDS = "llamacpp:prompt_tokens_total", "llamacpp:prompt_seconds_total"
@@ -68,4 +69,5 @@ provider = Provider(
     needs_key=False,
     local_price=True,
     engine=Engine(("models",), openai_list, ("/metrics", "/slots"), _gauges),
+    embeds=Embeds(embeddings, at("/embeddings")),
 )

@@ -9,7 +9,8 @@ import msgspec
 from tollway.gateway.dialect import Body, Target, plain
 from tollway.gateway.dialects.openai_chat import dialect
 from tollway.gateway.dialects.openai_chat.accents import Turn, present, renamed, retouched, with_role, without, word
-from tollway.gateway.provider import Disconnect, Provider, at, bearer
+from tollway.gateway.dialects.openai_embeddings import dialect as embeddings
+from tollway.gateway.provider import Disconnect, Embeds, Provider, at, bearer
 
 _UNKNOWN = frozenset(
     {
@@ -57,6 +58,15 @@ def _short(call_id: str) -> str:
     return call_id if _SHORT_ID.match(call_id) else hashlib.sha256(call_id.encode()).hexdigest()[:9]
 
 
+def _without_counterpart(body: Body, target: Target) -> tuple[str, ...]:
+    return present(body, {"user"})
+
+
+def _embedding_accent(body: Body, target: Target) -> Body:
+    """A stricter reader yet, with its own word for the number of dimensions."""
+    return renamed(without(body, {"user"}), {"dimensions": "output_dimension"})
+
+
 provider = Provider(
     name="mistral",
     dialect=dialect,
@@ -72,4 +82,5 @@ provider = Provider(
     key_env="MISTRAL_API_KEY",
     base_env="MISTRAL_BASE_URL",
     models_path="/models",
+    embeds=Embeds(embeddings, at("/embeddings"), _embedding_accent, _without_counterpart),
 )

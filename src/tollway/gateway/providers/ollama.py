@@ -5,8 +5,9 @@ import msgspec
 from tollway.gateway.dialect import Body, Target
 from tollway.gateway.dialects.openai_chat import dialect
 from tollway.gateway.dialects.openai_chat.accents import Turn, present, renamed, retouched, with_role, without
+from tollway.gateway.dialects.openai_embeddings import dialect as embeddings
 from tollway.gateway.engine import Engine, Gauges, Pages, Served, is_speakable, positive
-from tollway.gateway.provider import Disconnect, Provider, at, bearer
+from tollway.gateway.provider import Disconnect, Embeds, Provider, at, bearer
 
 _UNKNOWN = frozenset({"tool_choice", "parallel_tool_calls", "logit_bias", "user", "n", "store", "metadata"})
 """What it passes over in silence: https://docs.ollama.com/api/openai-compatibility."""
@@ -54,6 +55,14 @@ def _gauges(pages: Pages) -> Gauges:
     return Gauges()
 
 
+def _nobody(body: Body, target: Target) -> tuple[str, ...]:
+    return present(body, {"user"})
+
+
+def _without_user(body: Body, target: Target) -> Body:
+    return without(body, {"user"})
+
+
 provider = Provider(
     name="ollama",
     dialect=dialect,
@@ -74,4 +83,5 @@ provider = Provider(
     needs_key=False,
     local_price=True,
     engine=Engine(("/api/tags", "/api/ps"), _list, ("/api/ps",), _gauges, slots=1),
+    embeds=Embeds(embeddings, at("/embeddings"), _without_user, _nobody),
 )

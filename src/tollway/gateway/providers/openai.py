@@ -7,8 +7,9 @@ import msgspec
 from tollway.gateway.dialect import Body, Target
 from tollway.gateway.dialects.openai_chat import dialect
 from tollway.gateway.dialects.openai_chat.accents import Turn, present, renamed, retouched, with_role, without, word
+from tollway.gateway.dialects.openai_embeddings import dialect as embeddings
 from tollway.gateway.openai_family.traits import traits_of
-from tollway.gateway.provider import Disconnect, Provider, at, bearer
+from tollway.gateway.provider import Disconnect, Embeds, Provider, at, bearer
 
 _DICE = frozenset(
     {"temperature", "top_p", "logprobs", "top_logprobs", "presence_penalty", "frequency_penalty", "logit_bias"}
@@ -69,4 +70,5 @@ provider = Provider(
     key_env="OPENAI_API_KEY",
     base_env="OPENAI_BASE_URL",
     models_path="/models",
+    embeds=Embeds(embeddings, at("/embeddings")),
 )

@@ -3,7 +3,8 @@
 from tollway.gateway.dialect import Body, Target
 from tollway.gateway.dialects.openai_chat import dialect
 from tollway.gateway.dialects.openai_chat.accents import word
-from tollway.gateway.provider import Disconnect, Provider, at, bearer
+from tollway.gateway.dialects.openai_embeddings import dialect as embeddings
+from tollway.gateway.provider import Disconnect, Embeds, Provider, at, bearer
 
 
 def _accent(body: Body, target: Target) -> Body:
@@ -31,4 +32,5 @@ provider = Provider(
     headers=(("http-referer", "http://localhost"), ("x-title", "Tollway")),
     key_env="OPENROUTER_API_KEY",
     base_env="OPENROUTER_BASE_URL",
+    embeds=Embeds(embeddings, at("/embeddings")),
 )

@@ -1,8 +1,9 @@
 """SGLang: OpenAI's wire at an address the operator states, and its metrics where `--enable-metrics` is given."""
 
 from tollway.gateway.dialects.openai_chat import dialect
+from tollway.gateway.dialects.openai_embeddings import dialect as embeddings
 from tollway.gateway.engine import Engine, Gauges, Pages, Series, openai_list, text_of
-from tollway.gateway.provider import Disconnect, Provider, at, bearer, same
+from tollway.gateway.provider import Disconnect, Embeds, Provider, at, bearer, same
 
 _RUNNING, _WAITING, _KV = "sglang:num_running_reqs", "sglang:num_queue_reqs", "sglang:token_usage"
 _TOKENS, _CACHED = "sglang:prompt_tokens_total", "sglang:cached_tokens_total"
@@ -38,4 +39,5 @@ provider = Provider(
     needs_key=False,
     local_price=True,
     engine=Engine(("models",), openai_list, ("/metrics",), _gauges),
+    embeds=Embeds(embeddings, at("/embeddings")),
 )

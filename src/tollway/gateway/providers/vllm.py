@@ -1,8 +1,9 @@
 """vLLM, and any other engine that speaks OpenAI Chat at an address the operator states."""
 
 from tollway.gateway.dialects.openai_chat import dialect
+from tollway.gateway.dialects.openai_embeddings import dialect as embeddings
 from tollway.gateway.engine import Engine, Gauges, Pages, Series, openai_list, text_of
-from tollway.gateway.provider import Disconnect, Provider, at, bearer, same
+from tollway.gateway.provider import Disconnect, Embeds, Provider, at, bearer, same
 
 _RUNNING, _WAITING = "vllm:num_requests_running", "vllm:num_requests_waiting"
 _KV = ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")
@@ -41,4 +42,5 @@ provider = Provider(
     needs_key=False,
     local_price=True,
     engine=Engine(("models",), openai_list, ("/metrics",), _gauges),
+    embeds=Embeds(embeddings, at("/embeddings")),
 )

@@ -24,7 +24,14 @@ def patient(channel: Channel, model: Model) -> Channel:
 def candidate_of(
     channel: Channel, provider: Provider, model: Model, upstream: str, lane: Lane | None = None
 ) -> Candidate:
-    """Work out, once, all that a call through this lane of the channel, its first unless stated, will need."""
+    """Work out, once, all that a call through this lane of the channel, its first unless stated, will need.
+
+    Raises ValueError when the provider cannot make what the model makes.
+    """
+    way = provider.asked_for(model)
+    if way is None:
+        raise ValueError(f"{provider.name} makes no vectors")
+    provider = way
     through = lane or channel.lanes[0]
     origin, base_path = split_base(channel.base_url, provider.bare_path)
     lines = provider.authorize(through.key) + provider.headers + channel.headers

@@ -9,7 +9,7 @@ from tollway.core.caller import PlanRules
 from tollway.core.chat import ChatRequest, Role, Text
 from tollway.core.errors import BadRequest, Forbidden
 from tollway.core.media import Media
-from tollway.core.model import Model
+from tollway.core.model import CHAT, Model
 from tollway.gateway.routing.question import Question
 
 
@@ -78,7 +78,11 @@ class Wish(NamedTuple):
 
     def suits(self, model: Model) -> bool:
         """Whether the model could do it at all."""
-        if model.context_window <= self.tokens or (self.kind is Kind.IMAGE) != (model.category == "image"):
+        if (
+            model.type != CHAT
+            or model.context_window <= self.tokens
+            or (self.kind is Kind.IMAGE) != (model.category == "image")
+        ):
             return False
         able = model.abilities
         return not (self.has_tools and "tools" not in able) and not (self.has_media and "vision" not in able)

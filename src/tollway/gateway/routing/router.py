@@ -232,7 +232,7 @@ class Router:
         found: dict[tuple[int, bool], list[Candidate]] = {}
         for channel in self._channels:
             upstream = channel.name_of(model)
-            if upstream and model.enabled and channel.enabled:
+            if upstream and model.enabled and channel.enabled and self._providers[channel.provider].asked_for(model):
                 rank = channel.priority if self.signals.rules.tiers else 0, channel.weight > 0
                 as_here = patient(channel, model)
                 found.setdefault(rank, []).extend(

@@ -2,12 +2,12 @@
 
 from tollway.gateway.dialect import Dialect
 from tollway.gateway.dialects.gemini.encoder import GeminiEncoder
-from tollway.gateway.dialects.gemini.error import read_error, write_error
 from tollway.gateway.dialects.gemini.generation import WORDS
 from tollway.gateway.dialects.gemini.reply import glance, read_reply, write_count, write_reply
 from tollway.gateway.dialects.gemini.request import MEDIA_MARKERS, edit_request, envelope, read_request, write_request
 from tollway.gateway.dialects.gemini.seals import FAMILY
 from tollway.gateway.dialects.gemini.stream import GeminiDecoder
+from tollway.gateway.gemini_family.error import read_error, write_error
 
 dialect = Dialect(
     name="gemini",

@@ -30,11 +30,11 @@ from tollway.core.stream import (
 from tollway.core.usage import Usage
 from tollway.gateway.dialect import Voice
 from tollway.gateway.dialects.gemini.consumption import write_usage
-from tollway.gateway.dialects.gemini.error import error_object
 from tollway.gateway.dialects.gemini.finish import write_finish
 from tollway.gateway.dialects.gemini.grounding import write_grounding
 from tollway.gateway.dialects.gemini.parts import WirePart, call_part, media_part, seal_part
 from tollway.gateway.dialects.gemini.seals import Seal
+from tollway.gateway.gemini_family.error import error_object
 from tollway.kit.sse import Frame
 
 _encode = msgspec.json.Encoder().encode

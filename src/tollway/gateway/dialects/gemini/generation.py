@@ -5,8 +5,8 @@ from typing import Any
 from tollway.core.chat import ChatRequest, Effort, OutputFormat, Sampling, Thinking
 from tollway.gateway.dialect import Target, Words
 from tollway.gateway.dialects.gemini.schema import clean, lowered
-from tollway.gateway.dialects.gemini.spelling import fields, flag, items, number, text, texts, whole, wrong
 from tollway.gateway.dialects.gemini.thinking import read_thinking, within, write_thinking
+from tollway.gateway.gemini_family.spelling import fields, flag, items, number, text, texts, whole, wrong
 
 PATH = "generationConfig"
 MOST_STOPS = 5

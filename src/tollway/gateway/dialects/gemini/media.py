@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from tollway.core.errors import Unsupported
 from tollway.core.media import Media, MediaKind
 from tollway.gateway.dialects.gemini.seals import FAMILY
-from tollway.gateway.dialects.gemini.spelling import fields, standard_base64, text, wrong
+from tollway.gateway.gemini_family.spelling import fields, standard_base64, text, wrong
 
 _TAKEN = (
     ("application", "pdf json"),

@@ -11,7 +11,7 @@ from tollway.gateway.dialect import Opaque
 from tollway.gateway.dialects.gemini.joined import joined
 from tollway.gateway.dialects.gemini.media import read_file, read_inline
 from tollway.gateway.dialects.gemini.seals import FAMILY, Seal, read_seal
-from tollway.gateway.dialects.gemini.spelling import fields, items, text, wrong
+from tollway.gateway.gemini_family.spelling import fields, items, text, wrong
 
 _ROLES = {"user": Role.USER, "model": Role.ASSISTANT, "function": Role.USER, "tool": Role.USER}
 _NO_SEAL = Seal("")

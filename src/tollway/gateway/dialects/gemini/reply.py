@@ -9,11 +9,11 @@ from tollway.core.usage import Usage
 from tollway.gateway.dialect import Glance, Voice
 from tollway.gateway.dialects.gemini.answer import AnswerPart, Candidate, GeminiAnswer, blocked, decode, searches_of
 from tollway.gateway.dialects.gemini.consumption import read_usage, write_usage
-from tollway.gateway.dialects.gemini.error import fault_of
 from tollway.gateway.dialects.gemini.finish import read_finish, write_finish
 from tollway.gateway.dialects.gemini.grounding import read_grounding, write_grounding
 from tollway.gateway.dialects.gemini.parts import answer_parts, code_text, compact_args, new_call_id, read_media
 from tollway.gateway.dialects.gemini.seals import FAMILY
+from tollway.gateway.gemini_family.error import fault_of
 
 _encode = msgspec.json.Encoder().encode
 _NOTHING = GeminiAnswer()

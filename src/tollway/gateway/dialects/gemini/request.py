@@ -10,10 +10,10 @@ from tollway.core.places import Places
 from tollway.gateway.dialect import Body, Edits, Envelope, Opaque, PathArgs, Target, Written, plain
 from tollway.gateway.dialects.gemini.generation import read_generation, write_generation
 from tollway.gateway.dialects.gemini.read_contents import ContentsReader, read_system
-from tollway.gateway.dialects.gemini.spelling import camel, items, text, wrong
 from tollway.gateway.dialects.gemini.thinking import within
 from tollway.gateway.dialects.gemini.tools import ToolNames, read_choice, read_tools, write_choice, write_tools
 from tollway.gateway.dialects.gemini.write_contents import ContentsWriter
+from tollway.gateway.gemini_family.spelling import camel, items, text, wrong
 
 MEDIA_MARKERS = (b'ata"', b"\\u00")
 """Ends of `inlineData`, `file_data` and their like; the last one stands for keys spelt with escapes."""

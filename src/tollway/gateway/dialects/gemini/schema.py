@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from tollway.core.errors import Unsupported
-from tollway.gateway.dialects.gemini.spelling import fields, items, text, whole, wrong
+from tollway.gateway.gemini_family.spelling import fields, items, text, whole, wrong
 
 Schema = dict[str, Any]
 

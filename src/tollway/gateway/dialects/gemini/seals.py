@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from tollway.gateway.dialect import Opaque
-from tollway.gateway.dialects.gemini.spelling import base64_text, text
+from tollway.gateway.gemini_family.spelling import base64_text, text
 
 FAMILY = "gemini"
 WRAPPED = base64.b64encode(b"relay1.")[:8].decode()

@@ -24,11 +24,11 @@ from tollway.core.stream import (
 )
 from tollway.gateway.dialects.gemini.answer import AnswerPart, Candidate, Grounding, blocked, decode
 from tollway.gateway.dialects.gemini.consumption import UsageMetadata, read_usage
-from tollway.gateway.dialects.gemini.error import fault_of
 from tollway.gateway.dialects.gemini.finish import read_finish
 from tollway.gateway.dialects.gemini.grounding import read_grounding
 from tollway.gateway.dialects.gemini.parts import code_text, compact_args, new_call_id, read_media
 from tollway.gateway.dialects.gemini.seals import FAMILY
+from tollway.gateway.gemini_family.error import fault_of
 from tollway.kit.sse import Frame
 
 

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from tollway.core.chat import Effort, Thinking
-from tollway.gateway.dialects.gemini.spelling import fields, flag, text, whole
+from tollway.gateway.gemini_family.spelling import fields, flag, text, whole
 
 _VERSION = re.compile(r"gemini-(\d+)(?:[.-](\d))?")
 _EFFORTS = {

@@ -9,7 +9,7 @@ from tollway.core.errors import Unsupported
 from tollway.core.places import Noted
 from tollway.gateway.dialects.gemini.schema import clean, lowered
 from tollway.gateway.dialects.gemini.seals import FAMILY
-from tollway.gateway.dialects.gemini.spelling import fields, items, text, texts, wrong
+from tollway.gateway.gemini_family.spelling import fields, items, text, texts, wrong
 
 WEB_SEARCH = "web_search"
 _SEARCH_TOOLS = frozenset({"googleSearch", "googleSearchRetrieval"})
