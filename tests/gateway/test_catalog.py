@@ -130,6 +130,16 @@ def test_what_a_local_engine_lists_has_a_bare_name_unless_it_is_taken():
     ]
 
 
+def test_an_engines_usual_tag_may_be_left_out_where_that_is_free():
+    listed = dict.fromkeys(["llama:latest", "llama:8b", "qwen", "qwen:latest", "gpt-5.2:latest"])
+    catalog = loaded("").with_local("ollama", listed, tag=":latest")
+    for name in ("llama", "ollama/llama", "llama:latest", "ollama/llama:latest"):
+        assert catalog.find(name).id == "ollama/llama:latest", name
+    assert catalog.find("qwen").id == catalog.find("ollama/qwen").id == "ollama/qwen"
+    assert catalog.find("gpt-5.2").provider == "openai"
+    assert catalog.find("ollama/gpt-5.2").id == "ollama/gpt-5.2:latest"
+
+
 def test_an_engines_context_bounds_what_is_asked_of_it():
     roomy, tight, said = (loaded("").with_local("vllm", {"m": n}).find("m") for n in (1_000_000, 4096, None))
     assert (roomy.context_window, roomy.max_output) == (1_000_000, said.max_output)

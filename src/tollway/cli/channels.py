@@ -13,10 +13,12 @@ from tollway.cli.office import WRONG, Office, operator, run
 from tollway.cli.table import Row, json_option, say_json, show, show_one
 from tollway.core.errors import BadRequest, BrokenSeal, OtherVault
 from tollway.core.finding import Finding, Level
-from tollway.core.model import Channel
+from tollway.core.ids import ChannelId
+from tollway.core.model import Channel, Model
 from tollway.gateway.admin.channel_desk import ChannelDesk
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.channels.kept import StoredChannels
+from tollway.gateway.engines.discovery import LocalEngines
 from tollway.gateway.pipeline.trial import Trial, model_for_test
 from tollway.gateway.stock import fixed_of, form_of, inside_of, known_providers, vault_of
 from tollway.kit.http1.client import Client
@@ -57,15 +59,23 @@ async def every_channel(settings: Settings, stored: StoredChannels) -> tuple[lis
 
 
 @asynccontextmanager
-async def desk_of(office: Office) -> AsyncIterator[ChannelDesk]:
-    """All channels, with a way to their providers."""
+async def desk_of(office: Office, *, asks: bool = False) -> AsyncIterator[ChannelDesk]:
+    """All channels, with a way to their providers; `asks`: local engines are asked what they serve."""
     providers, catalog = known_providers(), catalog_of(office.settings)
     fixed, client, inside = fixed_of(office.settings, providers), Client(), inside_of(providers)
     trial = Trial(providers, lambda provider: inside.get(provider.name, client))
+    stored, listed = stored_in(office), dict[ChannelId, Channel]()
+
+    def choose(channel: Channel, catalog: Catalog, asked: str | None) -> tuple[Model, str] | None:
+        return model_for_test(listed.get(channel.id, channel), catalog, asked)
+
     try:
-        yield ChannelDesk(
-            stored_in(office), lambda: fixed.with_stored(()), lambda: catalog, choose=model_for_test, trial=trial
-        )
+        if asks:
+            local = LocalEngines(catalog, (await every_channel(office.settings, stored))[0], providers, client)
+            await local.ask(lambda: None)
+            catalog, channels = local.on_sale()
+            listed.update((channel.id, channel) for channel in channels)
+        yield ChannelDesk(stored, lambda: fixed.with_stored(()), lambda: catalog, choose=choose, trial=trial)
     finally:
         await client.close()
 
@@ -208,7 +218,12 @@ def edit(argv: Argv, /, channel: str, as_json: bool, edition: int | None, unset:
 @click.pass_obj
 def test(argv: Argv, channel: str, model: str | None, as_json: bool) -> None:
     """Ask a CHANNEL a tiny question through each of its keys; exits with 1 when one fails. Nobody is billed."""
-    found = at_desk(argv, lambda desk: desk.test(channel, model))
+
+    async def work(office: Office) -> Row:
+        async with desk_of(office, asks=True) as desk:
+            return await desk.test(channel, model)
+
+    found = run(argv, work, makes=True)
     if as_json:
         say_json(found)
     else:

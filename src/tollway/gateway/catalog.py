@@ -83,18 +83,24 @@ class Catalog:
                 return self._as_local(provider, upstream)
         return model
 
-    def with_local(self, provider: str, names: Mapping[str, int | None], others: bool = True) -> "Catalog":
+    def with_local(
+        self, provider: str, names: Mapping[str, int | None], others: bool = True, tag: str = ""
+    ) -> "Catalog":
         """A catalog that also lists what a local engine says it serves: `<provider>/<name>` and, if free, `<name>`.
 
         `names`: each with its context length in tokens, where the engine says so. `others`: whether any further
-        `<provider>/<name>` is on sale as well.
+        `<provider>/<name>` is on sale as well. `tag`: an ending that callers may leave out, where that is free, too.
         """
         listed = [_within(self._as_local(provider, name), context) for name, context in names.items()]
         listed = [model for model in listed if model.id not in self._by_name]
-        taken = self._by_name.keys() | {model.id for model in listed}
-        listed = [
-            model if model.name in taken else msgspec.structs.replace(model, aliases=(model.name,)) for model in listed
-        ]
+        taken = {*self._by_name, *(model.id for model in listed)}
+        bare = [(model.name,) if model.name not in taken else () for model in listed]
+        taken |= {model.name for model in listed}
+        for at, model in enumerate(listed):
+            short = model.name.removesuffix(tag)
+            shorter = [name for name in (short, f"{provider}/{short}") if name not in taken]
+            taken.update(shorter)
+            listed[at] = msgspec.structs.replace(model, aliases=(*bare[at], *shorter))
         open_ended = self._local_providers | {provider} if others else self._local_providers - {provider}
         return Catalog((*self.models, *listed), self.version, self._local, open_ended, self._cards)
 

@@ -59,6 +59,8 @@ class Engine:
     """Raises ValueError or msgspec.DecodeError for what says nothing of the kind."""
     slots: int | None = None
     """How many requests it works on at once by itself, where it never says."""
+    usual_tag: str = ""
+    """An ending of names that may be left out."""
 
 
 class _Meta(msgspec.Struct):

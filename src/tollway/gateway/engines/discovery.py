@@ -63,7 +63,8 @@ class LocalEngines:
         catalog, listed = self._catalog, self._listed()
         for provider, models in listed.items():
             everyone = [one for one in self._every if one.provider == provider]
-            catalog = catalog.with_local(provider, models, others=any(one.id not in self._told for one in everyone))
+            engine, others = self._providers[provider].engine, any(one.id not in self._told for one in everyone)
+            catalog = catalog.with_local(provider, models, others, engine.usual_tag if engine is not None else "")
         local = {one.id for one in self.channels}
         return catalog, [
             msgspec.structs.replace(one, models=self._models(one, listed[one.provider]))

@@ -82,6 +82,6 @@ provider = Provider(
     host_port=11434,
     needs_key=False,
     local_price=True,
-    engine=Engine(("/api/tags", "/api/ps"), _list, ("/api/ps",), _gauges, slots=1),
+    engine=Engine(("/api/tags", "/api/ps"), _list, ("/api/ps",), _gauges, slots=1, usual_tag=":latest"),
     embeds=Embeds(embeddings, at("/embeddings"), _without_user, _nobody),
 )

@@ -62,6 +62,39 @@ def test_a_deployment_becomes_a_channel(params: str, expected: dict[str, Any]) -
     assert {name: row.get(name) for name in expected} == expected
 
 
+def test_a_deployment_whose_address_is_not_known_is_left_out_and_its_key_goes_nowhere_else() -> None:
+    for params in (
+        "model: anthropic/qwen3, api_key: os.environ/MY_KEY, api_base: os.environ/NOT_SET",
+        "model: litellm_proxy/x, api_key: os.environ/MY_KEY",
+        "model: hosted_vllm/x",
+    ):
+        found = litellm.read(yaml.safe_load(entry(params)), WORLD)
+        assert found.rows == []
+        assert "nothing says where it is" in repr(found.notes) and HERE["MY_KEY"] not in repr(found.notes)
+
+
+def test_nobody_gets_the_key_of_another_vendor() -> None:
+    for model in ("together_ai/x", "perplexity/x", "fireworks_ai/x"):
+        found = taken(entry(f"model: {model}"))
+        assert "key" not in found.rows[0] and found.rows[0]["enabled"] is False
+        assert any("_API_KEY is not set here" in note.what for note in found.notes)
+
+
+def test_headers_may_refer_to_variables_too() -> None:
+    headers = "extra_headers: {x-a: os.environ/MY_KEY, x-b: os.environ/NOT_SET, x-c: plain}"
+    found = taken(entry(f"model: gpt-x, api_key: k, {headers}"))
+    assert found.rows[0]["headers"] == {"x-a": HERE["MY_KEY"], "x-c": "plain"}
+    assert [note.where for note in found.notes] == ["model_list[0].litellm_params.headers.x-b"]
+
+
+def test_deployments_may_share_a_credential_by_its_name() -> None:
+    shared = "credential_list:\n  - credential_name: eu\n    credential_values: {api_key: os.environ/MY_KEY, api_base: 'https://eu/v1'}\n"
+    row = only(entry("model: openai/gpt-x, litellm_credential_name: eu") + shared)
+    assert (row["key"], row["base_url"]) == (HERE["MY_KEY"], "https://eu/v1")
+    found = taken(entry("model: openai/gpt-x, litellm_credential_name: us, api_key: k") + shared)
+    assert [note.where for note in found.notes] == ["model_list[0].litellm_params.litellm_credential_name"]
+
+
 def test_deployments_of_one_address_and_key_are_one_channel_and_those_with_limits_stay_alone() -> None:
     found = taken(
         """

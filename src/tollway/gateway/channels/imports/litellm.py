@@ -6,24 +6,11 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from tollway.gateway.channels.imports.found import Found, Values, World, slug
+from tollway.gateway.channels.imports.litellm_kinds import Kind, kind_of
 
 REFERENCE = "os.environ/"
+CREDENTIAL = "litellm_credential_name"
 MOST_PARTS = 200_000
-SAME = ("openai", "anthropic", "gemini", "openrouter", "groq", "deepseek", "mistral", "xai", "sglang")
-OTHER_NAMES = {
-    "hosted_vllm": "vllm", "vllm": "vllm", "ollama": "ollama", "ollama_chat": "ollama", "llamafile": "llamacpp",
-    "custom_openai": "openai", "openai_like": "openai", "litellm_proxy": "openai", "lm_studio": "openai",
-}  # fmt: skip
-COMPATIBLE = {
-    "together_ai": "https://api.together.xyz/v1",
-    "fireworks_ai": "https://api.fireworks.ai/inference/v1",
-    "perplexity": "https://api.perplexity.ai",
-    "cerebras": "https://api.cerebras.ai/v1",
-    "deepinfra": "https://api.deepinfra.com/v1/openai",
-    "nvidia_nim": "https://integrate.api.nvidia.com/v1",
-}
-"""Speak OpenAI's format at an address of their own."""
-USUAL_ADDRESS = {"ollama": "http://localhost:11434"}
 TAILS = {"anthropic": ("/v1/messages", "/v1"), "gemini": ("/v1beta", "/v1"), "ollama": ("/api/chat", "/api")}
 """What an address may end with that is added here anyway."""
 STRATEGIES = {
@@ -62,9 +49,10 @@ def read(config: Any, world: World) -> Found:
     settings = config.get("environment_variables")
     own = {str(name): str(value) for name, value in settings.items()} if isinstance(settings, Mapping) else {}
     entries = config.get("model_list")
+    credentials = _credentials(config, found)
     deployments = []
     for at, entry in enumerate(entries if isinstance(entries, list) else []):
-        one = _deployment(entry, f"model_list[{at}]", found, world, own)
+        one = _deployment(_with_credential(entry, credentials), f"model_list[{at}]", found, world, own)
         if one is not None:
             deployments.append(one)
     _join(deployments, found, world)
@@ -95,58 +83,95 @@ def _deployment(entry: Any, where: str, found: Found, world: World, own: Mapping
         found.note(where, "needs model_name and litellm_params.model")
         return None
     name, model = entry["model_name"], params["model"]
-    provider, upstream, address = _provider_of(params, model)
-    if provider not in world.providers:
-        found.note(where, f"{name!r}: no provider here speaks to {provider!r}")
+    kind, upstream = kind_of(params, model)
+    if kind.provider not in world.providers:
+        found.note(where, f"{name!r}: no provider here speaks to {kind.provider!r}")
         return None
-
-    def text(field: str) -> str:
-        return _resolved(params.get(field), own, world)
-
-    row: Values = {"provider": provider}
-    base_url = _address(provider, text("api_base") or text("base_url") or address)
-    if base_url:
-        row["base_url"] = base_url
-    usual = REFERENCE + world.providers[provider].key_env
-    key = text("api_key") if params.get("api_key") else _resolved(usual, own, world)
-    if key:
-        row["key"] = key
-    elif world.providers[provider].needs_key:
-        row["enabled"] = False
-        said = params.get("api_key")
-        variable = str(said).removeprefix(REFERENCE) if said else world.providers[provider].key_env
-        found.note(f"{where}.litellm_params.api_key", f"{variable} is not set here: the channel is kept switched off")
+    here = _Here(f"{where}.litellm_params", params, own, found, world)
+    row = _address_and_key(kind, here)
+    if row is None:
+        return None
     limits = {field: entry[field] for field in ("rpm", "tpm") if isinstance(entry.get(field), int)}
-    row |= _settings({**limits, **params}, where, found)
+    row |= _settings({**limits, **params}, here)
     info = entry.get("model_info") if isinstance(entry.get("model_info"), Mapping) else {}
     for field in [one for one in info if one not in ("id", "mode", "db_model")]:
         found.note(f"{where}.model_info.{field}", "is not taken over: prices and abilities are those of the catalog")
     return _Deployment(where, row, name, upstream, str(info.get("id") or ""))
 
 
-def _provider_of(params: Mapping[str, Any], model: str) -> tuple[str, str, str]:
-    """(provider here, upstream's name of the model, its address unless stated)."""
-    prefix, slash, rest = model.partition("/")
-    stated = str(params.get("custom_llm_provider") or "")
-    if stated:
-        prefix, rest = stated, model.removeprefix(f"{stated}/")
-    elif not slash:
-        prefix, rest = ("anthropic" if model.startswith("claude") else "openai"), model
-    if prefix in SAME or prefix in OTHER_NAMES:
-        return OTHER_NAMES.get(prefix, prefix), rest, USUAL_ADDRESS.get(OTHER_NAMES.get(prefix, prefix), "")
-    if prefix in COMPATIBLE:
-        return "openai", rest, COMPATIBLE[prefix]
-    return prefix, rest, ""
+def _credentials(config: Mapping[str, Any], found: Found) -> Mapping[str, Mapping[str, Any]]:
+    """Name → parameters, of the credentials that deployments share."""
+    listed = config.get("credential_list")
+    named: dict[str, Mapping[str, Any]] = {}
+    for at, one in enumerate(listed if isinstance(listed, list) else []):
+        if isinstance(one, Mapping) and isinstance(one.get("credential_name"), str):
+            named[one["credential_name"]] = _mapping(one.get("credential_values"))
+        else:
+            found.note(f"credential_list[{at}]", "needs credential_name and credential_values")
+    return named
 
 
-def _resolved(value: Any, own: Mapping[str, str], world: World) -> str:
-    """A text, or what the variable it refers to holds."""
-    text = value.strip() if isinstance(value, str) else ""
-    if not text.startswith(REFERENCE):
-        return text
-    name = text.removeprefix(REFERENCE)
-    held = own.get(name, "")
-    return (held if held and not held.startswith(REFERENCE) else world.variable(name) if name else "").strip()
+def _with_credential(entry: Any, credentials: Mapping[str, Mapping[str, Any]]) -> Any:
+    """The entry with the values of the credential it names; an unknown one stays there, to be told of."""
+    params = entry.get("litellm_params") if isinstance(entry, Mapping) else None
+    name = params.get(CREDENTIAL) if isinstance(params, Mapping) else None
+    if params is None or not isinstance(name, str) or name not in credentials:
+        return entry
+    own = {field: value for field, value in params.items() if field != CREDENTIAL}
+    return {**entry, "litellm_params": {**credentials[name], **own}}
+
+
+class _Here(NamedTuple):
+    """The parameters of one deployment, and what their references refer to."""
+
+    where: str
+    params: Mapping[str, Any]
+    own: Mapping[str, str]
+    """The file's own variables."""
+    found: Found
+    world: World
+
+    def text(self, value: Any, field: str) -> str | None:
+        """A text, or what the variable it refers to holds; None where that is not set, which is noted."""
+        text = value.strip() if isinstance(value, str) else ""
+        if not text.startswith(REFERENCE):
+            return text
+        name = text.removeprefix(REFERENCE)
+        held = self.variable(name)
+        if not held:
+            self.found.note(f"{self.where}.{field}", f"{name} is not set here")
+        return held or None
+
+    def variable(self, name: str) -> str:
+        """What a variable holds: the file's own, else the environment's."""
+        held = self.own.get(name, "")
+        return (held if held and not held.startswith(REFERENCE) else self.world.variable(name) if name else "").strip()
+
+
+def _address_and_key(kind: Kind, here: _Here) -> Values | None:
+    """Where the deployment is, and its key; None when it has no address: it must not be taken for another one."""
+    params, found = here.params, here.found
+    field = next((name for name in ("api_base", "base_url") if params.get(name)), "")
+    stated = here.text(params.get(field), field) if field else ""
+    if stated is None or (kind.nowhere and not stated):
+        found.note(here.where, "is left out: nothing says where it is")
+        return None
+    row: Values = {"provider": kind.provider}
+    base_url = _address(kind.provider, stated or kind.address)
+    if base_url:
+        row["base_url"] = base_url
+    provider = here.world.providers[kind.provider]
+    usual = kind.key_env or provider.key_env
+    said = params.get("api_key")
+    key = here.text(said, "api_key") if said else here.variable(usual)
+    if key:
+        row["key"] = key
+    elif provider.needs_key:
+        row["enabled"] = False
+        if not said:
+            found.note(f"{here.where}.api_key", f"is not stated, and {usual} is not set here")
+        found.note(here.where, "has no key: the channel is kept switched off")
+    return row
 
 
 def _address(provider: str, url: str) -> str:
@@ -157,7 +182,8 @@ def _address(provider: str, url: str) -> str:
     return url
 
 
-def _settings(params: Mapping[str, Any], where: str, found: Found) -> Values:
+def _settings(params: Mapping[str, Any], here: _Here) -> Values:
+    found = here.found
     row: Values = {
         ours: params[theirs] for theirs, ours in PLAIN.items() if isinstance(params.get(theirs), int | float)
     }
@@ -165,14 +191,15 @@ def _settings(params: Mapping[str, Any], where: str, found: Found) -> Values:
         row["priority"] = -params["order"]
     headers = {**_mapping(params.get("headers")), **_mapping(params.get("extra_headers"))}
     if params.get("organization"):
-        headers["openai-organization"] = str(params["organization"])
-    if headers:
-        row["headers"] = {str(name): str(value) for name, value in headers.items()}
+        headers["openai-organization"] = params["organization"]
+    texts = {str(name): here.text(str(value), f"headers.{name}") for name, value in headers.items()}
+    if texts:
+        row["headers"] = {name: text for name, text in texts.items() if text is not None}
     tags = params.get("tags")
     if isinstance(tags, list) and len(tags) == 1:
         row["tag"] = str(tags[0])
     elif tags:
-        found.note(f"{where}.litellm_params.tags", "a channel has one tag: none is taken over")
+        found.note(f"{here.where}.tags", "a channel has one tag: none is taken over")
     defaults = {field: params[field] for field in DEFAULTS if params.get(field) is not None}
     if defaults:
         operations = [
@@ -181,7 +208,7 @@ def _settings(params: Mapping[str, Any], where: str, found: Found) -> Values:
         row["param_override"] = {"operations": operations}
     for field in params:
         if field not in READ and field not in DEFAULTS:
-            found.note(f"{where}.litellm_params.{field}", "has no counterpart")
+            found.note(f"{here.where}.{field}", "has no counterpart")
     return row
 
 
@@ -232,7 +259,8 @@ def _rest(config: Mapping[str, Any], found: Found) -> None:
     for section in ("litellm_settings", "general_settings"):
         for field in _mapping(config.get(section)):
             found.note(f"{section}.{field}", "is no matter of channels: see the settings of tollway.toml")
-    known = {"model_list", "router_settings", "litellm_settings", "general_settings", "environment_variables"}
+    known = {"model_list", "router_settings", "litellm_settings", "general_settings", "environment_variables",
+             "credential_list"}  # fmt: skip
     for section in config:
         if section not in known:
             found.note(str(section), "has no counterpart")
