@@ -227,6 +227,16 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     param_override: BodyOverride | None = None
     status_map: dict[int, int] = {}
     """An upstream's status → the status it is taken for, before a remedy is chosen."""
+    system_prompt: str = ""
+    """Said to the model first where a request has no system prompt."""
+    system_prompt_override: bool = False
+    """It is said also where the request has one, before that."""
+    force_format: bool = False
+    """Answers are told anew in the caller's dialect also where they could pass as they came."""
+    thinking_to_content: bool = False
+    """Thoughts are told as words of the answer, between `<think>` and `</think>`."""
+    content_to_thinking: bool = False
+    """Words between `<think>` and `</think>` at the beginning of an answer are told as thoughts."""
     pass_through: bool = False
     """Bodies of the provider's own dialect go on as they came, but for the model's name and the output limit."""
     strip: frozenset[str] = STRIPPED

@@ -234,6 +234,9 @@ class Dialect:
     """An upstream's non-200 answer as a fault with remedy by relay.md 4.5; keeps the provider's message."""
     write_error: Callable[[TollwayError, str], tuple[int, bytes]]
     """(status, body) of an error in the caller's envelope; the request id is appended to the message."""
+    instruct: Callable[[Body, str, bool], Body] | None = None
+    """Says a system prompt in a body that has none, or (True) also before the one it has; returns a new dict, or the
+    very same where nothing is added. Raises BadRequest for what is no body of this dialect."""
     hides_usage: bool = False
     """OpenAI only: a usage frame is not shown unless the caller asked for it."""
     content_type: bytes = b"text/event-stream; charset=utf-8"

@@ -32,6 +32,7 @@ _GROUP = re.compile(r"[\w.:-]{1,64}")
 _AS_STATED = (
     *("key_choice", "enabled", "tag", "remark", "priority", "weight", "price_factor", "auto_disable", "test_model"),
     *("rpm", "tpm", "parallel", "key_rpm", "key_tpm", "key_parallel", "on_disconnect"),
+    *("system_prompt", "system_prompt_override", "force_format", "thinking_to_content", "content_to_thinking"),
 )
 
 
@@ -70,6 +71,16 @@ class ChannelRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Fields set in every body, or `operations`."""
     status_code_mapping: dict[str, int | str] = {}
     """An upstream's status to the one it is taken for."""
+    system_prompt: str = ""
+    """Said to the model first where a request has no system prompt."""
+    system_prompt_override: bool = False
+    """The channel's system prompt is said also where the request has one, before that."""
+    force_format: bool = False
+    """Answers are told anew in the caller's format also where the provider speaks it."""
+    thinking_to_content: bool = False
+    """Thoughts are told as words of the answer, between `<think>` and `</think>`."""
+    content_to_thinking: bool = False
+    """Words between these marks at the beginning of an answer are told as thoughts."""
     pass_through: bool = False
     """Bodies of the provider's own dialect go on as they came: no overrides, nothing stripped."""
     allow: tuple[str, ...] = ()
@@ -114,6 +125,8 @@ def channel_of(row: ChannelRow, keys: Sequence[str], base_url: str, inherited: M
             raise Wrong(("headers", name), problem)
     if not 0 < row.price_factor <= MOST_FACTOR:
         raise Wrong(("price_factor",), f"must be above 0 and at most {MOST_FACTOR}")
+    if row.thinking_to_content and row.content_to_thinking:
+        raise Wrong(("content_to_thinking",), "goes against thinking_to_content: state one of the two")
     own = {name: value for name in INHERITED if (value := getattr(row, name)) is not None}
     return Channel(
         id=ChannelId(row.id),

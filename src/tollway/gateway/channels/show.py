@@ -16,7 +16,8 @@ Shown = dict[str, Any]
 _read = msgspec.json.Decoder(dict[str, Any]).decode
 _AS_IT_IS = (
     *("priority", "weight", "tag", "remark", "key_choice", "rpm", "tpm", "parallel"),
-    *("key_rpm", "key_tpm", "key_parallel", "auto_disable", "test_model"),
+    *("key_rpm", "key_tpm", "key_parallel", "auto_disable", "test_model", "system_prompt", "system_prompt_override"),
+    *("force_format", "thinking_to_content", "content_to_thinking", "pass_through"),
 )
 
 

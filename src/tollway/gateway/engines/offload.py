@@ -11,7 +11,7 @@ from tollway.gateway.engines.fleet import Engines
 from tollway.gateway.engines.load import TYPICAL_TOKENS, Busy, EngineLoad
 from tollway.gateway.engines.prefixes import Prefixes, beginnings_of
 from tollway.gateway.engines.watch import BYTES_PER_TOKEN
-from tollway.gateway.routing.plan import Candidate, Facts, Plan, facts_of
+from tollway.gateway.routing.plan import Candidate, Facts, Plan, facts_of, prompts_of
 
 BESIDE_TOKENS = 32
 """What each request an engine works on costs a newcomer, in tokens of a prompt."""
@@ -99,7 +99,7 @@ class Offload:
         now_s = self._now_s()
         every = list(plan.candidates)
         local = [one for one in every if one.provider.engine is not None and one.model.id == plan.model.id]
-        facts = self._with(plan.facts, spare[0].model) if spare else plan.facts
+        facts = self._with(plan.facts, spare) if spare else plan.facts
         if not local:
             if not spare:
                 return plan
@@ -124,13 +124,15 @@ class Offload:
             self._prefixes.read(prompt, every[0].lane, now_s)
         return Plan(plan.model, every, facts, plan.answered, why, plan.shape)
 
-    def _with(self, own: Facts, other: Model) -> Facts:
+    def _with(self, own: Facts, spare: Sequence[Candidate]) -> Facts:
         """The worst case of a plan with another model in it, worked out once."""
+        other = spare[0].model
         known = self._facts.get((id(own), other.id))
         if known is None or known[0] is not own:
             if len(self._facts) >= MOST_FACTS:
                 self._facts.clear()
-            known = self._facts[(id(own), other.id)] = (own, facts_of((*own.models, other)))
+            facts = facts_of((*own.models, other), (*own.prompts, *prompts_of(spare)))
+            known = self._facts[(id(own), other.id)] = (own, facts)
         return known[1]
 
     # -- which of several --------------------------------------------------------------------------------------

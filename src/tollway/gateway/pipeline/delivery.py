@@ -161,7 +161,7 @@ class Delivery:
             created_s=int(call.arrived_s),
             stream=call.envelope.stream,
             include_usage=call.envelope.include_usage,
-            input_estimate=input_estimate(call, candidate.model) if anthropic_start else 0,
+            input_estimate=input_estimate(call, candidate) if anthropic_start else 0,
             framing=call.options.get("framing", "sse"),
             opaque=call.opaque,
             options={**call.options, **call.envelope.options} if call.envelope.options else call.options,

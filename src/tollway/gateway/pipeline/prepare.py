@@ -25,7 +25,7 @@ class Prepared(NamedTuple):
     """What has to be remembered of how a request was made; not the request, which may be large."""
 
     passthrough: bool
-    """Both sides speak the same dialect."""
+    """The answer goes on as it comes: both sides speak the same dialect, and nothing is to be told otherwise."""
     written: Written
     dropped: tuple[str, ...]
     overridden: tuple[str, ...] = ()
@@ -33,6 +33,7 @@ class Prepared(NamedTuple):
 
 
 _AS_IT_CAME = Prepared(True, _NOTHING_WRITTEN, ())
+_TOLD_ANEW = Prepared(False, _NOTHING_WRITTEN, ())
 
 
 def prepare(
@@ -65,26 +66,30 @@ def prepare(
     if passthrough and call.headers:
         headers += tuple(call.headers.items())
     overridden: tuple[str, ...] = ()
+    mine = candidate.shape
     if not candidate.channel.pass_through or not passthrough:
+        if mine is not None and mine.prompt is not None:
+            body, overridden = mine.prompted(body, provider.dialect)
         said = provider.accent(body, target)
         removed = provider.drops(body, target) if said is not body else ()
         body, more = stripped(said, candidate.channel.strip)
         if removed or more:
             removed += more
             dropped += removed if passthrough else _words(call).removed(removed, provider.dialect)
-        if candidate.shape is not None or template is not None:
+        if mine is not None or template is not None:
             moment = _moment(call, candidate, before)
-            for shape in (candidate.shape, template):
-                if shape is not None:
+            for shape in (mine, template):
+                if shape is not None and shape.edits:
                     said, headers, changed = shape.apply(body, headers, moment)
                     body = bounded(said, body, _most(call, target)) if changed else said
                     overridden += changed
     outbound = _outbound(call, candidate, body, headers)
+    as_it_comes = passthrough and (mine is None or not mine.retells)
     if passthrough and not dropped and not overridden:
-        return _AS_IT_CAME, outbound
-    named = tuple(dict.fromkeys(dropped))
+        return _AS_IT_CAME if as_it_comes else _TOLD_ANEW, outbound
+    named, overridden = tuple(dict.fromkeys(dropped)), tuple(dict.fromkeys(overridden))
     kept = written if passthrough else msgspec.structs.replace(written, body={})
-    return Prepared(passthrough, kept, named, overridden), outbound
+    return Prepared(as_it_comes, kept, named, overridden), outbound
 
 
 def _moment(call: Call, candidate: Candidate, before: Sequence[Fault]) -> Moment:

@@ -155,5 +155,5 @@ class Race:
 
 def _prompt_cost(call: Call, loser: Candidate) -> int:
     """What a provider bills for a prompt whose answer is not heard, in nano-dollars: an estimate."""
-    tokens = input_estimate(call, loser.model)
+    tokens = input_estimate(call, loser)
     return cost(Usage(input_total=tokens, source=UsageSource.ESTIMATE), loser.model.price).provider_nano_usd

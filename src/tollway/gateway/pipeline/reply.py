@@ -196,7 +196,9 @@ class StreamReply:
     def encoder(self) -> Encoder:
         """Writes the caller's dialect; a stream that passes through needs it only for errors and heartbeats."""
         if self._encoder is None:
-            self._encoder = self.call.dialect.encoder(self._voice)
+            encoder, shape = self.call.dialect.encoder(self._voice), self.candidate.shape
+            retelling = None if shape is None else shape.retelling
+            self._encoder = encoder if retelling is None else retelling.encoder(encoder)
         return self._encoder
 
     def fault(self) -> Fault:

@@ -72,7 +72,7 @@ class Settlement:
         spoken = said.tally.tokens(candidate.model.family) + said.images * TOKENS_PER_PICTURE
         if told is not None:
             return _with_output(told, max(spoken, told.output_total))
-        total = input_estimate(self._call, candidate.model)
+        total = input_estimate(self._call, candidate)
         return Usage(input_total=total, output_total=spoken, images=said.images, source=UsageSource.ESTIMATE)
 
     def _receipt(

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import msgspec
 
-from tollway.core.chat import ChatRequest, Effort
+from tollway.core.chat import ChatRequest, Effort, Message, Role, Text
 from tollway.core.errors import BadRequest, CreditsExhausted
 from tollway.core.model import EMBEDDING, Model, Price
 from tollway.core.money import NanoUsd
@@ -19,9 +20,10 @@ from tollway.gateway.metering.ceiling import (
     tool_calls_at_most,
 )
 from tollway.gateway.metering.learned import UsualOutput
-from tollway.gateway.metering.tokens import count_at_once, hold_tokens, is_warm, upper_bound
+from tollway.gateway.metering.tokens import count_at_once, count_text, hold_tokens, is_warm, upper_bound
 from tollway.gateway.pipeline.call import Call
-from tollway.gateway.routing.plan import Plan
+from tollway.gateway.routing.plan import Candidate, Plan
+from tollway.gateway.shaping.shape import Prompt
 
 RICH = 1000
 """An account that covers this many times the cheap bound is held by the bound: nothing hangs on its exactness."""
@@ -41,6 +43,11 @@ SHARE = 32
 """A stream of a poor account begins with at most this part of what is left: others may want to begin, too."""
 TRIES = 3
 """How often a lower hold is tried when others take the credits between our looking and our taking."""
+FRAME = 8
+"""Tokens around a message, at most."""
+PROMPTS_KEPT = 1024
+"""System prompts of channels whose tokens are remembered."""
+SYSTEM = (Role.SYSTEM, Role.DEVELOPER)
 
 
 class Weighed:
@@ -77,7 +84,7 @@ async def weigh(call: Call, plan: Plan, ledger: Ledger, usual: UsualOutput) -> W
         weighed = await _hold_counted(call, plan, ledger, usual)
         weighed.believable = NanoUsd(NEVER)  # what a provider finds on its own is part of its prompt
         return weighed
-    worst = Worst(upper_bound(call.size), _most_output(call, plan), envelope.answers)
+    worst = Worst(upper_bound(call.size + plan.facts.prompt_bytes), _most_output(call, plan), envelope.answers)
     bound = _bound(worst, plan)
     left = ledger.left(payer)
     if not left:
@@ -179,11 +186,12 @@ async def _worst_case(call: Call, plan: Plan) -> Worst:
     """
     models = {model.family: model for model in plan.facts.models}.values()
     try:
-        tokens = await _counted(call, models)
+        tokens = await _counted(call, models, plan.facts.prompts)
     except BadRequest:
         if plan.candidates[0].provider.dialect is not call.dialect:
             raise
-        return _worst(call, plan, upper_bound(call.size), TOOL_CALLS_UNSTATED if call.envelope.server_tools else 0)
+        bound = upper_bound(call.size + plan.facts.prompt_bytes)
+        return _worst(call, plan, bound, TOOL_CALLS_UNSTATED if call.envelope.server_tools else 0)
     request = call.request()
     worst = _worst(call, plan, tokens, tool_calls_at_most(request.tools))
     if _may_widen(call, plan):
@@ -230,23 +238,43 @@ def _worst(call: Call, plan: Plan, tokens: int, tool_calls: int) -> Worst:
     return Worst(tokens, most if asked is None else min(asked, most), call.envelope.answers, tool_calls=tool_calls)
 
 
-async def _counted(call: Call, models: Iterable[Model]) -> int:
-    """Prompt tokens by the greediest of the plan's tokenizers."""
+async def _counted(call: Call, models: Iterable[Model], prompts: Sequence[str]) -> int:
+    """Prompt tokens by the greediest of the plan's tokenizers, with the longest prompt that a channel adds."""
     if call.size > LARGE_BODY or not is_warm() or call.dialect.type == EMBEDDING:  # whose table may not be loaded
-        return await asyncio.to_thread(_count, call, tuple(models))
-    return _count(call, tuple(models))
+        return await asyncio.to_thread(_count, call, tuple(models), prompts)
+    return _count(call, tuple(models), prompts)
 
 
-def _count(call: Call, models: tuple[Model, ...]) -> int:
+def _count(call: Call, models: tuple[Model, ...], prompts: Sequence[str]) -> int:
     request = call.request()
-    return max(hold_tokens(request, model) for model in models)
+    added = max((prompt_tokens(model.family, each) for each in prompts for model in models), default=0)
+    return max(hold_tokens(request, model) for model in models) + added
 
 
-def input_estimate(call: Call, model: Model) -> int:
-    """Prompt tokens where the provider did not say: counted when that is quick, else by length."""
+@lru_cache(PROMPTS_KEPT)
+def prompt_tokens(family: str, prompt: str) -> int:
+    """Tokens of a system prompt that a channel adds, to hold for; worked out once."""
+    return max(count_text(family, prompt), -(-len(prompt) // BYTES_PER_TOKEN)) + FRAME
+
+
+def input_estimate(call: Call, candidate: Candidate) -> int:
+    """Prompt tokens where the provider did not say, its channel's own system prompt included: counted when that is
+    quick, else by length."""
+    prompt = candidate.shape.prompt if candidate.shape is not None else None
     if call.size > (LARGEST_INPUTS if call.dialect.type == EMBEDDING else LARGE_BODY):
-        return call.size // BYTES_PER_TOKEN
+        return (call.size + (len(prompt.text) if prompt is not None else 0)) // BYTES_PER_TOKEN
     try:
-        return count_at_once(call.request(), model)
+        request = call.request()
+        if prompt is not None and _is_said(prompt, request, call, candidate):
+            system = Message(Role.SYSTEM, (Text(prompt.text),))
+            request = msgspec.structs.replace(request, messages=(system, *request.messages))
+        return count_at_once(request, candidate.model)
     except BadRequest:  # it passed through: the provider understood what we do not
         return call.size // BYTES_PER_TOKEN
+
+
+def _is_said(prompt: Prompt, request: ChatRequest, call: Call, candidate: Candidate) -> bool:
+    """Whether the channel has put its prompt into the request."""
+    if candidate.channel.pass_through and candidate.provider.dialect is call.dialect:
+        return False
+    return prompt.first or all(message.role not in SYSTEM for message in request.messages)

@@ -29,7 +29,12 @@ class WholeReply(msgspec.Struct):
 
     def body(self, call: Call, voice: Voice) -> bytes:
         """The caller's bytes."""
-        return self.data if self.answer is None else call.dialect.write_reply(self.answer, voice)
+        answer, shape = self.answer, self.candidate.shape
+        if answer is None:
+            return self.data
+        if shape is not None and shape.retelling is not None:
+            answer = shape.retelling.answer(answer)
+        return call.dialect.write_reply(answer, voice)
 
     def thoughts_and_tools(self) -> tuple[list[Reasoning], list[ToolCall]]:
         """What may carry seals that the caller's dialect cannot."""

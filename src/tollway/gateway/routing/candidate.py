@@ -39,7 +39,7 @@ def candidate_of(
         (b"content-type", b"application/json"),
         *((name.lower().encode(), value.encode()) for name, value in lines),
     )
-    shape = shape_of(channel, through.key)
+    shape = shape_of(channel, through.key, provider.dialect.instruct is not None)
     if shape is not None:
         fixed = merged(fixed, shape.fixed)
     whole, stream = (base_path + provider.path(Aim(upstream, is_stream)) for is_stream in (False, True))

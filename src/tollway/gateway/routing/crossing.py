@@ -45,4 +45,6 @@ def _dearest(plans: Sequence[Plan]) -> Facts:
         max(each.most_output for each in facts),
         (max(each.dearest[0] for each in facts), max(each.dearest[1] for each in facts)),
         any(each.pictured for each in facts),
+        tuple(prompt for each in facts for prompt in each.prompts),
+        max(each.prompt_bytes for each in facts),
     )

@@ -80,6 +80,10 @@ class Facts:
     """Nano-dollars that one input and one output token cost at most, margin included, rounded upward each."""
     pictured: bool
     """Some model is paid by the picture."""
+    prompts: tuple[str, ...] = ()
+    """System prompts that channels may add to the question."""
+    prompt_bytes: int = 0
+    """Of the largest of them."""
     narrower: dict[frozenset[ModelId], "Facts"] = field(default_factory=dict)
     """What was worked out for plans without some of the models."""
 
@@ -87,12 +91,14 @@ class Facts:
         """The same for a plan without these models."""
         facts = self.narrower.get(barred)
         if facts is None:
-            facts = self.narrower[barred] = facts_of(one for one in self.models if one.id not in barred)
+            left = (one for one in self.models if one.id not in barred)
+            facts = self.narrower[barred] = facts_of(left, self.prompts)
         return facts
 
 
-def facts_of(every: Iterable[Model]) -> Facts:
-    """Work out what a worst case of these models rests on."""
+def facts_of(every: Iterable[Model], prompts: Iterable[str] = ()) -> Facts:
+    """Work out what a worst case of these models rests on, and of these system prompts beside the question."""
+    added = tuple(dict.fromkeys(prompts))
     models = tuple({model.id: model for model in every}.values())
     rates = [rates for each in models for rates in (each.price.rates, each.price.long_rates)]
     ins = [round_up_ratio(each.dearest_in * each.charge_numerator, each.charge_denominator) for each in rates]
@@ -104,7 +110,15 @@ def facts_of(every: Iterable[Model]) -> Facts:
         max((each.max_output for each in models), default=0),
         (max(ins, default=0), max(outs, default=0)),
         any(each.price.per_image for each in models),
+        added,
+        max((len(prompt.encode()) for prompt in added), default=0),
     )
+
+
+def prompts_of(every: Iterable[Candidate]) -> list[str]:
+    """The system prompts that these may add to a question."""
+    prompts = (one.shape.prompt for one in every if one.shape is not None)
+    return [prompt.text for prompt in prompts if prompt is not None]
 
 
 class Lineup(Sequence[Candidate]):
@@ -174,4 +188,4 @@ class Plan(msgspec.Struct):
 
 def plan_of(model: Model, candidates: Sequence[Candidate]) -> Plan:
     """A plan with these candidates in this order."""
-    return Plan(model, candidates, facts_of(candidate.model for candidate in candidates))
+    return Plan(model, candidates, facts_of((one.model for one in candidates), prompts_of(candidates)))

@@ -14,7 +14,7 @@ from tollway.gateway.routing.candidate import candidate_of, patient
 from tollway.gateway.routing.chain import chain_of
 from tollway.gateway.routing.complexity import Wish
 from tollway.gateway.routing.observations import Seen, Signals
-from tollway.gateway.routing.plan import Candidate, Facts, Lineup, Plan, facts_of
+from tollway.gateway.routing.plan import Candidate, Facts, Lineup, Plan, facts_of, prompts_of
 from tollway.gateway.routing.question import Question
 from tollway.gateway.routing.route import Route, route_of
 from tollway.gateway.routing.strategy import Strategy, arranged
@@ -143,7 +143,7 @@ class Router:
         """
         ways = self.ways(model)
         own = [one for tier in ways.tiers for one in tier.every if one.model.id == model.id]
-        return Plan(model, self._last_resort(own, now_s), facts_of((model,)))
+        return Plan(model, self._last_resort(own, now_s), facts_of((model,), ways.facts.prompts))
 
     def _last_resort(self, every: Sequence[Candidate], now_s: float) -> Sequence[Candidate]:
         """When every circuit is open, one may have recovered unseen: all are tried but those told to wait (429), and
@@ -244,7 +244,8 @@ class Router:
     def _all_ways(self, model: Model, own: Mapping[ModelId, list[Tier]]) -> Ways:
         """The model's own tiers, then those of each fallback model: one hop, never a fallback's fallback."""
         tiers = own[model.id] + [tier for name in model.fallbacks for tier in own.get(name, ())]
-        facts = facts_of(one.model for tier in tiers for one in tier.every)
+        every = [one for tier in tiers for one in tier.every]
+        facts = facts_of((one.model for one in every), prompts_of(every))
         chain = self._chain(model)
         return Ways(tiers, chain, facts, any(strategy.remembers for strategy in chain))
 

@@ -1,20 +1,21 @@
 """All that one channel changes in the calls that take it, compiled once: a body and a moment in, a body out."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from tollway.core.errors import BadRequest, Fault, Remedy
 from tollway.core.model import Channel
 from tollway.core.shape import BodyOverride, Operation
-from tollway.gateway.dialect import Body
+from tollway.gateway.dialect import Body, Dialect
 from tollway.gateway.shaping.conditions import compiled
 from tollway.gateway.shaping.edits import CHANGES
 from tollway.gateway.shaping.headers import Lines, merged, passable, split
 from tollway.gateway.shaping.moment import Moment
 from tollway.gateway.shaping.paths import MISSING, Change, Steps, changed, found, steps_of
 from tollway.gateway.shaping.prune import pruned
+from tollway.gateway.shaping.thoughts import Retelling, retelling_of
 from tollway.stated.overrides import passed_names
 
 SENSITIVE = frozenset(
@@ -101,10 +102,18 @@ class Draft:
         self.taken.add(name)
 
 
-class Shape:
-    """What one lane does to bodies and headers."""
+class Prompt(NamedTuple):
+    """A system prompt that a channel adds to requests."""
 
-    __slots__ = ("_fields", "_headers", "_operations", "fixed")
+    text: str
+    first: bool
+    """Also to those that have one, before it."""
+
+
+class Shape:
+    """What one lane does to bodies, headers and answers."""
+
+    __slots__ = ("_fields", "_headers", "_operations", "edits", "fixed", "prompt", "retelling", "retells")
 
     def __init__(self, override: BodyOverride | None, headers: HeaderRules, key: str) -> None:
         self._fields = override.fields if override is not None else {}
@@ -112,11 +121,28 @@ class Shape:
         fixed, self._headers = split(headers, key)
         self.fixed = dict(fixed)
         """Headers that every call of this lane carries."""
+        self.edits = bool(self._fields or self._operations or self._headers)
+        """`apply` has something to do."""
+        self.prompt: Prompt | None = None
+        self.retells = False
+        """Answers are told anew also where they could pass as they came."""
+        self.retelling: Retelling | None = None
+        """How they are told; None: as the provider told them."""
 
     @property
     def is_needed(self) -> bool:
         """Whether single calls have to be looked at."""
-        return bool(self._fields or self._operations or self._headers)
+        return self.edits or self.retells or self.prompt is not None
+
+    def prompted(self, body: Body, dialect: Dialect) -> tuple[Body, tuple[str, ...]]:
+        """The body with the channel's system prompt, and the field it was put into; nothing given is changed itself.
+
+        Raises BadRequest when the body is none that a prompt could be added to.
+        """
+        if self.prompt is None or dialect.instruct is None:
+            return body, ()
+        said = dialect.instruct(body, self.prompt.text, self.prompt.first)
+        return said, tuple(name for name, value in said.items() if value is not body.get(name))
 
     def apply(self, body: Body, lines: Lines, moment: Moment) -> tuple[Body, Lines, tuple[str, ...]]:
         """The body, the header lines, and which sensitive fields were changed; nothing given is changed itself.
@@ -139,11 +165,15 @@ class Shape:
         return draft.body, lines, tuple(dict.fromkeys(name for name in draft.touched if name in SENSITIVE))
 
 
-def shape_of(channel: Channel, key: str) -> Shape | None:
-    """What a lane changes; None when it changes nothing."""
-    if channel.param_override is None and not channel.header_override:
-        return None
-    return Shape(channel.param_override, channel.header_override, key)
+def shape_of(channel: Channel, key: str, talks: bool = True) -> Shape | None:
+    """What a lane changes; None when it changes nothing. Not `talks`: vectors are made, and nobody is spoken to."""
+    shape = Shape(channel.param_override, channel.header_override, key)
+    if talks:
+        if channel.system_prompt:
+            shape.prompt = Prompt(channel.system_prompt, channel.system_prompt_override)
+        shape.retelling = retelling_of(channel)
+        shape.retells = channel.force_format or shape.retelling is not None
+    return shape if shape.is_needed or shape.fixed else None
 
 
 def template_shape(override: BodyOverride) -> Shape:

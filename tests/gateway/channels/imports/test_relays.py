@@ -58,6 +58,14 @@ def only(hub: str, **change: Any) -> dict[str, Any]:
         ({"status_code_mapping": '{"404":"500"}'}, {"status_code_mapping": {"404": "500"}}),
         ({"param_override": '{"temperature":0}'}, {"param_override": {"temperature": 0}}),
         ({"setting": '{"pass_through_body_enabled":true}'}, {"pass_through": True}),
+        (
+            {"setting": '{"force_format":true,"thinking_to_content":true,"proxy":""}'},
+            {"force_format": True, "thinking_to_content": True},
+        ),
+        (
+            {"setting": '{"system_prompt":"Be kind.","system_prompt_override":true}'},
+            {"system_prompt": "Be kind.", "system_prompt_override": True},
+        ),
         ({"settings": '{"allow_service_tier":true}'}, {"allow": ["service_tier"]}),
         ({"settings": '{"disable_store":true}'}, {"disable_store": True}),
         ({"auto_ban": 0}, {"auto_disable": False}),
@@ -81,7 +89,7 @@ def test_what_has_no_counterpart_is_listed() -> None:
     found = taken(
         "new-api",
         {"type": 33},
-        {"setting": '{"proxy":"socks5://x","force_format":true}', "other": "2024-02-01", "used_quota": 5},
+        {"setting": '{"proxy":"socks5://x","azure":true}', "other": "2024-02-01", "used_quota": 5},
         {"model_mapping": "{broken", "settings": "[1]"},
         {"key": '{"type":"service_account"}'},
     )
@@ -89,7 +97,7 @@ def test_what_has_no_counterpart_is_listed() -> None:
     for word in (
         "AWS Bedrock",
         "setting.proxy",
-        "setting.force_format",
+        "setting.azure",
         ".other",
         "history",
         "model_mapping",

@@ -13,6 +13,10 @@ ALLOWED = {
     "allow_service_tier": "service_tier", "allow_inference_geo": "inference_geo", "allow_speed": "speed",
     "allow_safety_identifier": "safety_identifier", "allow_include_obfuscation": "include_obfuscation",
 }  # fmt: skip
+SWITCHES = {
+    "pass_through_body_enabled": "pass_through", "force_format": "force_format",
+    "thinking_to_content": "thinking_to_content", "system_prompt_override": "system_prompt_override",
+}  # fmt: skip
 GROUP_OPTIONS = {
     "GroupRatio": "group_ratio", "GroupGroupRatio": "group_group_ratio", "UserUsableGroups": "user_usable_groups",
     "AutoGroups": "auto_groups", "TopupGroupRatio": "topup_group_ratio",
@@ -117,8 +121,8 @@ def _shape(row: Mapping[str, Any], where: str, found: Found) -> Values:
 def _setting(setting: Mapping[str, Any], where: str, found: Found) -> Values:
     made: Values = {}
     for name, value in setting.items():
-        if name == "pass_through_body_enabled":
-            made |= {"pass_through": True} if value else {}
+        if name in SWITCHES:
+            made |= {SWITCHES[name]: True} if value else {}
         elif name == "system_prompt":
             made |= {"system_prompt": str(value)} if value else {}
         elif value:

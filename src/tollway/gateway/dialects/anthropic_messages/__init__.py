@@ -4,6 +4,7 @@ from tollway.gateway.dialect import Dialect
 from tollway.gateway.dialects.anthropic_messages.encoder import Encoder
 from tollway.gateway.dialects.anthropic_messages.error import read_error, write_error
 from tollway.gateway.dialects.anthropic_messages.frames import limit_end
+from tollway.gateway.dialects.anthropic_messages.instruct import instructed
 from tollway.gateway.dialects.anthropic_messages.reply import glance, read_reply, write_count, write_reply
 from tollway.gateway.dialects.anthropic_messages.request import (
     MEDIA_MARKERS,
@@ -29,6 +30,7 @@ dialect = Dialect(
     encoder=Encoder,
     read_error=read_error,
     write_error=write_error,
+    instruct=instructed,
     media_markers=MEDIA_MARKERS,
     words=WORDS,
     widens_limit=True,

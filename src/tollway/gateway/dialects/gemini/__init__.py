@@ -3,6 +3,7 @@
 from tollway.gateway.dialect import Dialect
 from tollway.gateway.dialects.gemini.encoder import GeminiEncoder
 from tollway.gateway.dialects.gemini.generation import WORDS
+from tollway.gateway.dialects.gemini.instruct import instructed
 from tollway.gateway.dialects.gemini.reply import glance, read_reply, write_count, write_reply
 from tollway.gateway.dialects.gemini.request import MEDIA_MARKERS, edit_request, envelope, read_request, write_request
 from tollway.gateway.dialects.gemini.seals import FAMILY
@@ -23,6 +24,7 @@ dialect = Dialect(
     encoder=GeminiEncoder,
     read_error=read_error,
     write_error=write_error,
+    instruct=instructed,
     media_markers=MEDIA_MARKERS,
     words=WORDS,
     reframer=lambda voice: GeminiEncoder(voice) if voice.framing == "array" else None,

@@ -4,6 +4,7 @@ from tollway.gateway.dialect import Dialect
 from tollway.gateway.dialects.openai_responses.answer import write_reply
 from tollway.gateway.dialects.openai_responses.encoder import ResponsesEncoder
 from tollway.gateway.dialects.openai_responses.error import read_error, write_error
+from tollway.gateway.dialects.openai_responses.instruct import instructed
 from tollway.gateway.dialects.openai_responses.limit import limit_end
 from tollway.gateway.dialects.openai_responses.reply import glance, read_reply
 from tollway.gateway.dialects.openai_responses.request import (
@@ -30,6 +31,7 @@ dialect = Dialect(
     encoder=ResponsesEncoder,
     read_error=read_error,
     write_error=write_error,
+    instruct=instructed,
     media_markers=MEDIA_MARKERS,
     words=WORDS,
     closes=limit_end,
