@@ -9,7 +9,19 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.gateway.pipeline.stage import DONE, KEYS, Ear, Played, Stage, chat_body, chunk, frames, open_stage, spoken
+from tests.gateway.pipeline.stage import (
+    DONE,
+    KEYS,
+    Ear,
+    Played,
+    Stage,
+    chat_body,
+    chunk,
+    frames,
+    open_stage,
+    spoken,
+    whole,
+)
 from tests.gateway.pipeline.test_allowance import PATHS, START, WORD, body, until, usage_of
 from tests.postgres import Postgres
 from tollway.backends.sql.postgresql import WRITER_LOCK
@@ -145,4 +157,46 @@ async def test_a_caller_whose_credit_cannot_be_asked_for_is_told_to_come_back_an
         assert not any(word in ear.data.lower() for word in (b"credit", b"quota", b"insufficient", b"lock", b"sqlite"))
         again = await stage.ask(PATHS[surface].format(model="gpt-5-mini"), asked, Played([spoken()]))
         assert again.status == 200
+        await stage.quiet()
+
+
+SMALL = {"max_tokens": 100}
+GOOGLE = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}], "generationConfig": {"maxOutputTokens": 100}}
+WAYS = {
+    "/v1/chat/completions": chat_body(**SMALL),
+    "/v1/messages": chat_body(**SMALL),
+    "/v1/responses": {"model": "gpt-5-mini", "input": "hi", "max_output_tokens": 100},
+    "/chat": chat_body(**SMALL, stream=False),
+}
+ASKED = [
+    *((path, asked | {"stream": stream}, stream) for path, asked in WAYS.items() for stream in (False, True)),
+    ("/v1beta/models/gpt-5-mini:generateContent", GOOGLE, False),
+    ("/v1beta/models/gpt-5-mini:streamGenerateContent", GOOGLE, True),
+    ("/v1beta/models/gpt-5-mini:streamGenerateContent?alt=sse", GOOGLE, True),
+]
+
+
+async def test_with_sync_durability_nobody_pays_for_an_answer_that_the_books_held_back(tmp_path: Path) -> None:
+    """All at once, because each waits ten seconds for books that another writer keeps; one caller leaves meanwhile."""
+    url = f"sqlite:///{tmp_path / 'books.db'}?timeout={LONGEST_S}"
+    environ = KEYS | {"TOLLWAY_DATABASE_URL": url, "TOLLWAY_LEDGER_DURABILITY": "sync"}
+    async with open_stage(tmp_path, environ=environ) as stage:
+        assert (await stage.chat(whole(), max_tokens=20_000)).status == 200
+        left = (await stage.hub.ledger.balance(stage.user)).left
+        with written_by_another(url):
+            ears = [
+                stage.begin(path, asked, Played([spoken()]) if stream else whole()) for path, asked, stream in ASKED
+            ]
+            _, leaving = stage.begin("/v1/chat/completions", WAYS["/v1/chat/completions"], whole())
+            await until(lambda: len(stage.hub.ledger.writer.pending) == len(ears) + 1)
+            leaving.cancel()
+            await asyncio.wait({leaving, *(task for _, task in ears)}, timeout=60)
+        for (path, _, _), (ear, _) in zip(ASKED, ears, strict=True):
+            assert b"hello" not in ear.data, path
+            assert b"the books cannot be written now" in ear.data, path
+            receipt = await stage.receipt(ear.call)
+            assert (receipt.reason, receipt.charge_nano_usd) == (Reason.FAILED, 0), path
+            assert receipt.note.startswith("free: the books"), path
+        assert (await stage.hub.ledger.balance(stage.user)).left == left
+        assert (await stage.chat(whole())).status == 200
         await stage.quiet()

@@ -5,27 +5,29 @@ import logging
 from collections.abc import Sequence
 
 from tollway.core.errors import TollwayError, Unavailable
+from tollway.core.ids import CallId
 from tollway.gateway.ledger import store
 from tollway.gateway.ledger.journal import Ended, ended
 from tollway.gateway.ledger.reduced import reduced
+from tollway.gateway.ledger.unsaid import make_good
 from tollway.ports import Database
 
 log = logging.getLogger(__name__)
 
 
-async def book(database: Database, calls: Sequence[Ended], *, doubtful: bool) -> None:
-    """Write terminal entries, each call at most once. Raises Unavailable: then try again, `doubtful`.
+async def book(database: Database, calls: Sequence[Ended], *, doubtful: bool) -> set[CallId]:
+    """Write terminal entries, each call at most once; which of them were charged before and had to be given back.
 
-    A call that no database takes is found by halving, and written in a reduced form.
+    Raises Unavailable: then try again, `doubtful`. A call that no database takes is found by halving, and written in
+    a reduced form.
     """
     failed = await _written(database, calls, doubtful)
     if failed is None:
-        return
+        return await make_good(database, calls) if doubtful else set()
     if len(calls) > 1:
         half = len(calls) // 2
-        await book(database, calls[:half], doubtful=doubtful)
-        await book(database, calls[half:], doubtful=doubtful)
-        return
+        first = await book(database, calls[:half], doubtful=doubtful)
+        return first | await book(database, calls[half:], doubtful=doubtful)
     (call,) = calls
     why = type(failed).__name__
     log.critical("call %s cannot be written, and is set aside in a reduced form", call.receipt.id, exc_info=failed)
@@ -35,7 +37,7 @@ async def book(database: Database, calls: Sequence[Ended], *, doubtful: bool) ->
     ):
         failed = await _written(database, [less], doubtful)
         if failed is None:
-            return
+            return set()
     # Not even so little can be written: then it is not this call that is wrong, and nothing may be lost.
     raise Unavailable("the books take no entry at all") from failed
 

@@ -41,6 +41,9 @@ class Ledger(Protocol):
     async def written(self, call: CallId) -> None:
         """Return when the ended call's receipt is in the database. Raises Unavailable when that takes too long."""
 
+    def withdraw(self, call: CallId) -> None:
+        """The ended call is free after all: its answer was not told, because it was not written in time."""
+
 
 class Recorder(Protocol):
     """Where the records of calls are written."""

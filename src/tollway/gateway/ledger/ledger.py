@@ -264,6 +264,10 @@ class Ledger:
         except TimeoutError:
             raise Unavailable("the books cannot be written now") from None
 
+    def withdraw(self, call: CallId) -> None:
+        """The ended call is free after all: its answer was not told, because it was not written in time."""
+        self.writer.withdraw(call)
+
     async def sweep(self) -> int:
         """Expire the leases of processes that stopped renewing them, lapse what ran out, begin new cycles.
 

@@ -12,6 +12,7 @@ from tollway.core.receipt import Receipt
 from tollway.gateway.ledger.booking import book
 from tollway.gateway.ledger.journal import Ended, Journal, Segment, pack_held
 from tollway.gateway.ledger.lease import Lease, Rules
+from tollway.gateway.ledger.unsaid import unsaid
 from tollway.ports import Database
 
 BATCH = 1_000
@@ -34,7 +35,7 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._written = asyncio.Condition()
-        self._timed = self._doubtful = False
+        self._timed = self._doubtful = self._withdrawn = False
         self._put = self._done = self._told = 0
         self._held = 0
         self.listener: Callable[[list[Receipt]], None] | None = None
@@ -43,6 +44,8 @@ class Writer:
         """Ended calls that the journal could not take."""
         self.pending: dict[CallId, Receipt] = {}
         """Receipts that the database does not have yet."""
+        self._unsaid: dict[CallId, int] = {}
+        """What calls were to be charged whose callers were told nothing."""
         self.broken: BaseException | None = None
         """Why the books cannot be written any more; nothing may be held from then on."""
         self._task = self._loop.create_task(self._run(), name="ledger writer")
@@ -108,6 +111,24 @@ class Writer:
         elif len(self._queue) == BATCH:
             self._wake.set()
 
+    def withdraw(self, call: CallId) -> None:
+        """The caller was not told his answer, because it took too long to write it: free, whether it is written yet
+        or not."""
+        place = next((at for at, (one, _, _) in enumerate(self._queue) if one.receipt.id == call), None)
+        if place is None:
+            return
+        was, leases, segment = self._queue[place]
+        free = unsaid(was)
+        try:
+            again = self._journal.store(free.packed())
+            self._journal.done(segment)
+        except OSError:  # a full disk: it is remembered as long as this process lives
+            again = segment
+        self._queue[place] = (free, leases, again)
+        self.pending[call] = free.receipt
+        self._unsaid.setdefault(call, was.receipt.charge_nano_usd)
+        self._withdrawn = True
+
     async def flush(self) -> None:
         """Return when everything ended until now is in the database."""
         upto = self._put
@@ -140,27 +161,40 @@ class Writer:
             self._wake.clear()
             upto = self._put
             while self._done < upto:
-                await self._write(self._queue[:BATCH])
+                await self._write(min(BATCH, len(self._queue)))
             self._timed = bool(self._queue)
             if self._timed:
                 self._loop.call_later(self._rules.flush_s, self._wake.set)
 
-    async def _write(self, batch: list[Waiting]) -> None:
+    async def _write(self, count: int) -> None:
         self.tell()
-        calls = [ended for ended, _, _ in batch]
         wait_s, longest_s = PATIENCE_S
         while True:
+            batch, self._withdrawn = self._queue[:count], False
+            calls = [ended for ended, _, _ in batch]
             try:
-                await book(self._database, calls, doubtful=self._doubtful)
+                given_back = await book(self._database, calls, doubtful=self._doubtful)
             except Unavailable as error:
                 log.warning("%s; %d calls wait in the journal", error.message, len(self._queue))
                 self._doubtful = True
                 await asyncio.sleep(wait_s)
                 wait_s = min(2 * wait_s, longest_s)
             else:
-                break
+                if not self._withdrawn:
+                    break
+                self._doubtful = True  # one of them was withdrawn meanwhile: once more, to make it good
         self._doubtful = False
+        if self._unsaid:
+            self._return_unsaid(batch, given_back)
         await self._forget(batch)
+
+    def _return_unsaid(self, batch: list[Waiting], given_back: set[CallId]) -> None:
+        """What calls were not charged after all is free again, unless it was spent and has gone back to its pots."""
+        for ended, leases, _ in batch:
+            charge = self._unsaid.pop(ended.receipt.id, 0)
+            if ended.receipt.id not in given_back:
+                for lease in leases:
+                    lease.free += charge
 
     async def _forget(self, batch: list[Waiting]) -> None:
         del self._queue[: len(batch)]

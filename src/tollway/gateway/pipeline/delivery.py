@@ -1,12 +1,13 @@
 """One call's answer on its way out: whoever gives it, how the caller is answered, and how the books close."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import msgspec
 
 from tollway.core.chat import Reasoning, ToolCall
-from tollway.core.errors import Fault
+from tollway.core.errors import Fault, Unavailable
 from tollway.core.model import EMBEDDING
 from tollway.core.money import NanoUsd, credits_of, told
 from tollway.core.receipt import Attempt, Reason
@@ -192,9 +193,17 @@ class Delivery:
         if settlement.stop:
             kind += ((b"x-tollway-stop", settlement.stop.encode()),)
         if self.ledger.sync:
-            await self.ledger.written(self.call.id)
+            await self.written()
         self.committed = True
         self.sink.whole(200, self.head(reply.candidate, kind), body)
+
+    async def written(self) -> None:
+        """Wait until the books are written. Raises Unavailable: nobody was told the answer, and nobody pays for it."""
+        try:
+            await self.ledger.written(self.call.id)
+        except (Unavailable, asyncio.CancelledError):
+            self.ledger.withdraw(self.call.id)
+            raise
 
     def _translated(self, reply: WholeReply, voice: Voice) -> bytes:
         if reply.answer is not None and reply.said.usage is None:  # the caller is told what he is charged for

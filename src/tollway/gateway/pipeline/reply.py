@@ -201,6 +201,10 @@ class StreamReply:
             self._encoder = encoder if retelling is None else retelling.encoder(encoder)
         return self._encoder
 
+    def never_ended(self, why: Failed) -> bytes:
+        """What a caller is told in place of the end, which was made and must not reach him."""
+        return self.call.dialect.encoder(self._voice).write(why)
+
     def fault(self) -> Fault:
         """The terminal event that came before the first word, as a fault of the channel."""
         if isinstance(self.terminal, Failed):

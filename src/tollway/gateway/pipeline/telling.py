@@ -2,6 +2,7 @@
 
 import asyncio
 
+from tollway.core.errors import Unavailable
 from tollway.core.receipt import Reason
 from tollway.core.stream import Completed, Cut, Failed, Finish
 from tollway.gateway.pipeline.allowance import Allowance
@@ -202,14 +203,27 @@ class Telling:
             self._sink.write(out)
             self._sink.break_off()
         elif self.ledger.sync and self._left_at is None:
-            self._ending = asyncio.get_running_loop().create_task(self._end_when_written(out))
+            ending = self._end_when_written(out, unheard=not self._beat_s)
+            self._ending = asyncio.get_running_loop().create_task(ending)
         else:
             self._sink.end(out)
         delivery.slot.release()  # whoever has his whole answer may ask again, though the provider may linger
 
-    async def _end_when_written(self, out: bytes) -> None:
-        await self.ledger.written(self._delivery.call.id)
-        self._sink.end(out)
+    async def _end_when_written(self, out: bytes, unheard: bool) -> None:
+        """The last bytes, once they are paid for in the books; else a clear error. What was `unheard` is free then."""
+        delivery = self._delivery
+        try:
+            await (delivery.written() if unheard else self.ledger.written(delivery.call.id))
+        except Unavailable as error:
+            told = self._reply.never_ended(Failed(error.status, error.code, error.message))
+            if not delivery.call.dialect.breaks_off:
+                self._sink.end(told)
+                return
+            if unheard:
+                self._sink.write(told)
+            self._sink.break_off()
+        else:
+            self._sink.end(out)
 
     async def over(self) -> None:
         """We are done with the provider."""
