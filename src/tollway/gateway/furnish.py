@@ -1,6 +1,6 @@
 """From settings to what the rooms are built with."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from tollway.gateway.auth.identify import KeyRing, credential
 from tollway.gateway.auth.lockout import Lockout, LockoutRule
@@ -60,7 +60,7 @@ def subscriptions_of(settings: Settings, database: Database, clock: Clock) -> Su
     return Subscriptions(database, clock, plans, terms)
 
 
-def gauges_of(settings: Settings, rooms: Rooms, surfaces: Iterable[Surface]) -> Gauges:
+def gauges_of(settings: Settings, rooms: Rooms, surfaces: Sequence[Surface]) -> Gauges:
     """What is counted, and how it is shown."""
     stated = settings.metrics
     return Gauges(rooms, surfaces, Tally() if stated.enabled else None, by_family=stated.model_label == "family")

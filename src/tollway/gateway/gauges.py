@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from tollway.core.errors import TollwayError
@@ -29,13 +29,12 @@ from tollway.gateway.metrics.tally import OTHER, Tally
 from tollway.gateway.pipeline.lending import Lender
 from tollway.gateway.routing.circuit import Why
 from tollway.gateway.routing.health import Health
-from tollway.gateway.surface import Surface
-from tollway.ports import Clock, Database
+from tollway.gateway.surface import EMBED, Surface
+from tollway.ports import Clock, Database, Transaction
 
 WRITING = "tollway.gateway.metrics.writing"
 DATABASE_S = 2.0
-"""How long a scrape waits for the database before it is told as away."""
-USERS_S = 60.0
+USERS_S = 300.0
 """How old the figures of users may be."""
 STATES = {"closed": 0, "half_open": 1, "open": 2}
 
@@ -63,16 +62,26 @@ class Rooms(Protocol):
 class Gauges:
     """What a scrape shows, gathered when it comes: between two scrapes nothing of it costs anything."""
 
-    def __init__(self, rooms: Rooms, surfaces: Iterable[Surface], tally: Tally | None, *, by_family: bool) -> None:
-        """`tally` counts the calls; None: nothing is counted. `by_family`: models are shown by their families only."""
+    def __init__(
+        self,
+        rooms: Rooms,
+        surfaces: Sequence[Surface],
+        tally: Tally | None,
+        *,
+        by_family: bool,
+        patience_s: float = DATABASE_S,
+    ) -> None:
+        """`tally` counts the calls; None: nothing is counted. `by_family`: models are shown by their families only.
+        `patience_s`: how long a scrape waits for the database before it is told as away."""
         self.tally = tally
-        self._rooms, self._by_family = rooms, by_family
+        self._rooms, self._by_family, self._patience_s = rooms, by_family, patience_s
         self._paths = {one.name: one.path for one in surfaces}
+        self._embed = {one.name for one in surfaces if any(route.does == EMBED for route in one.routes)}
         self._providers: dict[str, str] = {}
         """Those of channels that are gone, too: their counters go on."""
-        self._asking: asyncio.Task[None] | None = None
+        self._asking: dict[str, asyncio.Task[None]] = {}
         self._users: UsersNow | None = None
-        self._asked_users_s = float("-inf")
+        self._ask_users_at_s = float("-inf")
 
     def listen(self) -> None:
         """Count the calls of a ledger that has started."""
@@ -85,6 +94,9 @@ class Gauges:
         """The path that stands for a surface."""
         return self._paths.get(surface, OTHER)
 
+    def _operation(self, surface: str) -> str:
+        return "embed" if surface in self._embed else "chat"
+
     def _model(self, name: str) -> str:
         if not self._by_family:
             return name or OTHER
@@ -96,7 +108,7 @@ class Gauges:
     async def write(self, accept: str) -> tuple[bytes, str]:
         """Everything as text, and its content type."""
         tally = self.tally or Tally()
-        connected = await self._database_answers()
+        connected = await self._ask_database()
         self._rooms.ledger.writer.tell()
         now = self._standing(connected)
         return await asyncio.to_thread(self._written, tally, now, accept)
@@ -104,7 +116,7 @@ class Gauges:
     def _written(self, tally: Tally, now: Standing, accept: str) -> tuple[bytes, str]:
         """Beside the loop: calls in flight go on meanwhile."""
         writing = importlib.import_module(WRITING)
-        naming = writing.Naming(self.route, tuple(self._paths.values()), self._model, _operation)
+        naming = writing.Naming(self.route, tuple(self._paths.values()), self._model, self._operation)
         text: tuple[bytes, str] = writing.write(tally, naming, now, [why.value for why in Why], accept)
         return text
 
@@ -175,33 +187,33 @@ class Gauges:
 
     # -- the database ------------------------------------------------------------------------------------------
 
-    async def _database_answers(self) -> bool:
-        """Whether it answers in time. One question at a time: a dead one is not asked again and again."""
-        if self._asking is None:
-            self._asking = asyncio.create_task(self._ask(), name="metrics ask the database")
-        done, _ = await asyncio.wait([self._asking], timeout=DATABASE_S)
-        if not done:
-            return False
-        self._asking = None
-        error = done.pop().exception()
-        if error is not None and not isinstance(error, TollwayError):
-            raise error
-        return error is None
+    async def _ask_database(self) -> bool:
+        """Whether it answers in time; and news of the users, when it is time for them and they come in time."""
+        rooms = self._rooms
+        asked = [self._one_at_a_time("answers", store.answers)]
+        if rooms.clock.monotonic_s() >= self._ask_users_at_s:
+            asked.append(self._one_at_a_time("users", functools.partial(self._note_users, day_of(rooms.clock.now_s()))))
+        done, _ = await asyncio.wait(asked, timeout=self._patience_s)
+        for task in done:
+            error = task.exception()
+            if error is not None and not isinstance(error, TollwayError):
+                raise error
+        return asked[0] in done and asked[0].exception() is None
 
-    async def _ask(self) -> None:
-        rooms, now_s = self._rooms, self._rooms.clock.now_s()
-        if rooms.clock.monotonic_s() - self._asked_users_s < USERS_S:
-            await rooms.database.read(store.answers)
-            return
-        self._users = await rooms.database.read(functools.partial(store.users, day=day_of(now_s)))
-        self._asked_users_s = rooms.clock.monotonic_s()
+    def _one_at_a_time(self, name: str, question: Callable[[Transaction], None]) -> asyncio.Task[None]:
+        """A database that hangs is not asked again and again."""
+        task = self._asking.get(name)
+        if task is None or task.done():
+            reading = self._rooms.database.read(question)
+            task = self._asking[name] = asyncio.ensure_future(reading)
+        return task
+
+    def _note_users(self, day: int, tx: Transaction) -> None:
+        self._users = store.users(tx, day)
+        self._ask_users_at_s = self._rooms.clock.monotonic_s() + USERS_S
 
     async def close(self) -> None:
         """Ask no more."""
-        if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.wait([self._asking])
-
-
-def _operation(surface: str) -> str:
-    return "embed" if "embed" in surface else "chat"
+        for task in self._asking.values():
+            task.cancel()
+        await asyncio.gather(*self._asking.values(), return_exceptions=True)

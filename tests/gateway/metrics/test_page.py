@@ -1,12 +1,13 @@
 """Who may read the metrics, and how they are said."""
 
+import json
 from pathlib import Path
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 
 from tests.gateway.metrics.scraping import every_label, families, scrape, value
-from tests.gateway.pipeline.stage import Ear, Stage, open_stage, refused, whole
+from tests.gateway.pipeline.stage import JSON, Ear, Played, Stage, open_stage, refused, whole
 from tollway.core.caller import Scope
 from tollway.gateway.auth.api_keys import ApiKeys, KeyRules
 from tollway.kit.http1.wire import Request
@@ -111,3 +112,15 @@ async def test_the_control_plane_is_counted_by_its_routes_and_not_by_what_stands
 async def stage(tmp_path: Path):  # type: ignore[no-untyped-def]
     async with open_stage(tmp_path) as made:
         yield made
+
+
+async def test_vectors_are_counted_as_what_they_are(stage: Stage) -> None:
+    body = {"object": "list", "model": "up", "usage": {"prompt_tokens": 7, "total_tokens": 7}}
+    vectors = {**body, "data": [{"object": "embedding", "index": 0, "embedding": [0.5, 0.25]}]}
+    answer = Played([json.dumps(vectors).encode()], headers=JSON)
+    asked = {"model": "text-embedding-3-small", "input": "hello"}
+    assert (await stage.ask("/v1/embeddings", asked, answer)).status == 200
+    found = await families(stage)
+    assert value(found, "provider_request_duration_seconds_count", operation="embed") == 1
+    assert value(found, "api_requests_total", route="/v1/embeddings", status_class="2xx") == 1
+    assert value(found, "api_tokens_total", model="text-embedding-3-small", direction="input") == 7
