@@ -93,6 +93,8 @@ class Sight:
     def once(self, what: str, candidates: Sequence[Candidate], make: Callable[[Sequence[Candidate]], T]) -> T:
         return make(candidates)
 
+    lately = once
+
     def shares(self, candidates: Sequence[Candidate]) -> Sequence[float]:
         sums: list[float] = []
         for one in candidates:

@@ -18,9 +18,9 @@ from tollway.core.routing import RoutingRules
 from tollway.gateway.peers import MOST_BYTES, Peers
 from tollway.gateway.routing.affinity import Bonds
 from tollway.gateway.routing.health import Health
-from tollway.gateway.routing.memory import MOST_UNTOLD, Memory, Warm
+from tollway.gateway.routing.memory import MOST_UNTOLD, Known, Memory
 from tollway.gateway.routing.observations import Signals
-from tollway.gateway.routing.prefix import marks_of
+from tollway.gateway.routing.prefix import Prompt
 from tollway.gateway.routing.question import Question
 from tollway.gateway.routing.router import Router
 from tollway.gateway.routing.warmth import TOPIC, Warmth
@@ -103,10 +103,11 @@ async def test_a_conversation_that_a_rule_knows_stays_too(store: KeyValue) -> No
 def test_marks_are_the_same_in_every_process_where_they_are_shared() -> None:
     told = (
         "from tests.gateway.routing.pools import question\n"
-        "from tollway.gateway.routing.prefix import marks_of\n"
+        "from tollway.gateway.routing.prefix import Prompt\n"
         "asked = question(messages=[{'role': 'system', 'content': 'be kind'}, {'role': 'user', 'content': 'hi'}],"
         " prompt_cache_key='k')\n"
-        "print([mark.digest for mark in marks_of(asked, 'm', shared=True)])"
+        "prompt = Prompt(asked, 'm')\n"
+        "print(prompt.name_key, prompt.talk_key, prompt.head_key, prompt.check(prompt.end))"
     )
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     said = {
@@ -119,9 +120,10 @@ def test_marks_are_the_same_in_every_process_where_they_are_shared() -> None:
 
 
 def test_shared_marks_tell_prompts_and_users_apart() -> None:
-    asked = [question(messages=turns(text)) for text in ("a", "b", "ab")] + [question(prompt_cache_key="a")]
-    digests = {marks_of(one, name, shared=True)[0].digest for one in asked for name in ("m", "n")}
-    assert len(digests) == 8
+    prompts = [Prompt(question(messages=turns(text)), name) for text in ("a", "b", "ab") for name in ("m", "n")]
+    assert len({one.talk_key for one in prompts}) == 6
+    named = [Prompt(question(prompt_cache_key=text), name) for text in ("a", "b") for name in ("m", "n")]
+    assert len({one.name_key for one in named}) == 4
 
 
 async def test_what_is_told_is_bounded_and_what_is_new_comes_first() -> None:
@@ -134,7 +136,7 @@ async def test_what_is_told_is_bounded_and_what_is_new_comes_first() -> None:
     words = await store.get(f"{TOPIC}:one")
     assert words is not None and len(words) < MOST_BYTES
     assert len(two.memory) == 50
-    assert two.memory.warm(marks_of(question(text=f"talk {3 * MOST_UNTOLD - 1}"), "m", shared=True), two.clock.at_s)
+    assert two.memory.warm(Prompt(question(text=f"talk {3 * MOST_UNTOLD - 1}"), "m"), two.clock.at_s)
     assert not one.memory.untold
 
 
@@ -147,8 +149,7 @@ async def test_nobody_tells_on_what_he_was_told_and_the_newer_word_stands() -> N
     assert not two.memory.untold
     for process in (one, two):
         process.clock.at_s += 5
-    mark = marks_of(asked, "m", shared=True)[0]
-    two.memory.note([mark], next(iter(two.router.ways(MODEL).tiers)).every[7], two.clock.at_s)
+    two.memory.note(Prompt(asked, "m"), next(iter(two.router.ways(MODEL).tiers)).every[7], two.clock.at_s)
     await met(one, two, three)
     assert three.call(question("req_3", text="hello")) == "h"
 
@@ -156,8 +157,8 @@ async def test_nobody_tells_on_what_he_was_told_and_the_newer_word_stands() -> N
 def poisons() -> list[bytes]:
     """Words that no gateway of ours would say."""
     name = ["r", "m", "g", "u", "v"]
-    prompts = [[n, "nowhere", "m", 0.0] for n in range(5000)]
-    strange = [[1, "a", "m", float("nan")], [2, "a", "m", -1e300], [3, "x" * 9999, "m", 0.0]]
+    prompts = [[n, "nowhere", "m", 0.0, 0, 0] for n in range(5000)]
+    strange = [[1, "a", "m", float("nan"), 0, 0], [2, "a", "m", -1e300, 9, 9], [3, "x" * 9999, "m", 0.0, -1, 0]]
     talks = [[name, "nowhere", float("inf")], [name, "a", float("nan")], [["x" * 9999] * 5, "a", 1.0]]
     pack = msgspec.msgpack.encode
     whole: bytes = pack([prompts, talks])
@@ -191,5 +192,7 @@ async def test_torn_poisoned_and_huge_words_do_no_harm(poison: bytes) -> None:
 async def test_a_channel_that_only_others_know_changes_nothing_here() -> None:
     process = Process(Shelf(StillClock()), "one")
     asked = question("req_1", text="hello")
-    process.memory.adopt(marks_of(asked, "m", shared=True)[0].digest, Warm(LaneId("gone"), "m", process.clock.at_s))
+    prompt = Prompt(asked, "m")
+    known = Known(LaneId("gone"), "m", process.clock.at_s, prompt.end, prompt.check(prompt.end))
+    process.memory.adopt(prompt.talk_key, known)
     assert process.call(asked) in "abcdefgh"

@@ -2,41 +2,56 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import NamedTuple
+
+import msgspec
 
 from tollway.core.ids import LaneId
 from tollway.core.routing import USUAL_ROUTING, RoutingRules
 from tollway.gateway.routing.plan import Candidate
-from tollway.gateway.routing.prefix import Mark
+from tollway.gateway.routing.prefix import HEAD_SHARE, Prompt
 
-HEAD_SHARE = 0.5
-"""A common head alone makes a lane warm only for prompts of which it is at least so much."""
+ALIKE = 8
+"""Conversations told apart that begin with the same words."""
 EVERY = 20
 """At most one call in so many measures again what was measured long ago."""
 MOST_COUNTERS = 10_000
 MOST_UNTOLD = 500
-"""Prefixes kept for other processes until they are told; what comes after pushes out the oldest."""
+"""Beginnings kept for other processes until they are told; what comes after pushes out the oldest."""
 
 
-class Warm(NamedTuple):
+class Warm(msgspec.Struct, frozen=True, gc=False):
+    """Where a prompt is believed to be in a cache."""
+
+    lane: LaneId
+    model: str
+    share: float
+    """How much of it, 0 to 1."""
+
+
+class Known(msgspec.Struct, frozen=True, gc=False):
     """Who has answered a prompt, and when."""
 
     lane: LaneId
     model: str
     at_s: float
+    end: int
+    """Bytes of its turns, ..."""
+    check: int
+    """... and their number."""
 
 
 class Memory:
     """Whose cache is warm, whose turn it is, who was chosen last. Bounded; all times are monotonic seconds."""
 
-    __slots__ = ("_calls", "_chosen", "_prefixes", "_rules", "_turns", "shared", "untold")
+    __slots__ = ("_calls", "_chosen", "_known", "_rules", "_turns", "shared", "untold")
 
     def __init__(self, rules: RoutingRules = USUAL_ROUTING, shared: bool = False) -> None:
-        """`shared`: prefixes are the same in other processes, and kept for them in `untold`."""
+        """`shared`: what is answered here is kept in `untold`, for other processes."""
         self._rules, self.shared = rules, shared
-        self.untold: dict[int, Warm] = {}
-        """Prefixes that were answered here since somebody took them."""
-        self._prefixes: OrderedDict[int, Warm] = OrderedDict()
+        self.untold: dict[int, Known] = {}
+        """What was answered here since somebody took it."""
+        self._known: OrderedDict[int, tuple[Known, ...]] = OrderedDict()
+        """By the number of a name, a beginning or instructions; of each the latest first."""
         self._turns: dict[str, int] = {}
         self._chosen: dict[tuple[str, str], float] = {}
         self._calls = 0
@@ -44,61 +59,81 @@ class Memory:
     def copy(self) -> "Memory":
         """One to look at, that takes nobody's turn."""
         other = Memory(self._rules, self.shared)
-        other._prefixes, other._turns = OrderedDict(self._prefixes), dict(self._turns)
+        other._known, other._turns = OrderedDict(self._known), dict(self._turns)
         other._chosen, other._calls = dict(self._chosen), self._calls
         return other
 
     def __len__(self) -> int:
-        """Prefixes remembered."""
-        return len(self._prefixes)
+        """Beginnings remembered."""
+        return len(self._known)
 
     # -- whose cache is warm -----------------------------------------------------------------------------------
 
-    def warm(self, marks: Sequence[Mark], now_s: float) -> dict[tuple[str, str], float]:
-        """How much of a prompt (its marks, longest first) each (lane, model) is believed to hold, 0 to 1."""
-        found: dict[tuple[str, str], float] = {}
-        for mark in marks:
-            entry = self._prefixes.get(mark.digest)
-            if entry is None or (mark.is_head and mark.share < HEAD_SHARE):
-                continue
-            if now_s - entry.at_s > self._rules.affinity_ttl_s:
-                del self._prefixes[mark.digest]
+    def warm(self, prompt: Prompt, now_s: float) -> Warm | None:
+        """Who has answered the latest beginning of this prompt that is known; None when nobody has."""
+        known = self._known
+        if prompt.name_key in known:
+            for one in self._fresh(prompt.name_key, now_s):
+                return Warm(one.lane, one.model, 1.0)
+        if prompt.talk_key in known:
+            for one in self._fresh(prompt.talk_key, now_s):
+                if one.end <= prompt.end and one.check == prompt.check(one.end):
+                    return Warm(one.lane, one.model, prompt.share(one.end))
+        for key, end in ((prompt.head_key, prompt.first), (prompt.aside_key, 0)):
+            if key in known and prompt.share(end) >= HEAD_SHARE:
+                for one in self._fresh(key, now_s):
+                    return Warm(one.lane, one.model, prompt.share(end))
+        return None
+
+    def _fresh(self, key: int, now_s: float) -> Sequence[Known]:
+        """What is known there and not too long ago, the latest first."""
+        found, oldest_s = self._known[key], now_s - self._rules.affinity_ttl_s
+        if found[-1].at_s < oldest_s:
+            found = tuple(one for one in found if one.at_s >= oldest_s)
+            if found:
+                self._known[key] = found
             else:
-                found.setdefault((entry.lane, entry.model), mark.share)
+                del self._known[key]
         return found
 
-    def note(self, marks: Sequence[Mark], one: Candidate, now_s: float) -> None:
-        """It has answered this prompt: remember the whole of it, its first turn and its head."""
-        if not marks or not self._rules.affinity_entries:
+    def note(self, prompt: Prompt, one: Candidate, now_s: float) -> None:
+        """It has answered this prompt."""
+        known, most = self._known, self._rules.affinity_entries
+        if not most:
             return
-        entry = Warm(one.lane, one.model.id, now_s)
-        turns = [mark for mark in marks if not mark.is_head]
-        kept = {marks[0], *turns[:2], *turns[-1:], *[mark for mark in marks if mark.is_head][:1]}
-        for mark in kept:
-            self._prefixes[mark.digest] = entry
-            self._prefixes.move_to_end(mark.digest)
-            if self.shared:
-                self._tell(mark.digest, entry)
-        self._trim()
+        entry = Known(one.lane, one.model.id, now_s, prompt.end, prompt.check(prompt.end))
+        for key in (prompt.aside_key, prompt.head_key, prompt.name_key):
+            if key:
+                known.pop(key, None)
+                known[key] = (entry,)
+        key = prompt.talk_key
+        known[key] = (entry, *known.pop(key)[: ALIKE - 1]) if key in known else (entry,)
+        while len(known) > most:
+            known.popitem(last=False)
+        if self.shared:
+            self._tell(prompt, entry)
 
-    def adopt(self, digest: int, entry: Warm) -> None:
-        """Another process says that this prompt was answered there."""
-        known = self._prefixes.get(digest)
-        if known is None or known.at_s < entry.at_s:
-            self._prefixes[digest] = entry
-            self._prefixes.move_to_end(digest)
-            self._trim()
-
-    def _tell(self, digest: int, entry: Warm) -> None:
+    def _tell(self, prompt: Prompt, entry: Known) -> None:
         untold = self.untold
-        untold.pop(digest, None)
-        untold[digest] = entry
-        if len(untold) > MOST_UNTOLD:
+        for key in (prompt.aside_key, prompt.head_key, prompt.name_key, prompt.talk_key):
+            if key:
+                untold.pop(key, None)
+                untold[key] = entry
+        while len(untold) > MOST_UNTOLD:
             del untold[next(iter(untold))]
 
-    def _trim(self) -> None:
-        while len(self._prefixes) > self._rules.affinity_entries:
-            self._prefixes.popitem(last=False)
+    def adopt(self, key: int, entry: Known) -> None:
+        """Another process says that this was answered there."""
+        known = self._known
+        found = {(one.end, one.check): one for one in known.get(key, ())}
+        same = found.get((entry.end, entry.check))
+        if same is not None and same.at_s >= entry.at_s:
+            return
+        found[entry.end, entry.check] = entry
+        known[key] = tuple(sorted(found.values(), key=lambda one: one.at_s, reverse=True)[:ALIKE])
+        known.move_to_end(key)
+        while len(known) > self._rules.affinity_entries:
+            known.popitem(last=False)
 
     # -- whose turn it is --------------------------------------------------------------------------------------
 

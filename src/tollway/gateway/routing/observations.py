@@ -5,22 +5,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from statistics import median_low
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
+from zlib import crc32
 
+from tollway.core.ids import LaneId
 from tollway.core.routing import USUAL_ROUTING, RoutingRules
 from tollway.gateway.routing.affinity import Bonds
 from tollway.gateway.routing.complexity import ANYTHING, Table, Wish, table_of, wish_of
 from tollway.gateway.routing.health import Health
 from tollway.gateway.routing.keys import KeyTurns
-from tollway.gateway.routing.memory import Memory
+from tollway.gateway.routing.memory import Memory, Warm
 from tollway.gateway.routing.plan import Candidate
-from tollway.gateway.routing.prefix import Mark, marks_of
+from tollway.gateway.routing.prefix import Prompt
 from tollway.gateway.routing.question import Question
 from tollway.gateway.routing.tier import Tier
 
 BYTES_PER_TOKEN = 4
+UNKNOWN = Warm(LaneId(""), "", 0.0)
+"""Nobody has looked yet."""
 T = TypeVar("T")
 _SPAN = float(2**64 + 1)
+LARGEST = 2**64 - 1
+SPREAD = 0x9E3779B97F4A7C15
+"""The golden ratio of all numbers up to the largest: what differs in one bit comes to lie far apart."""
 
 
 class Room(Protocol):
@@ -60,6 +67,17 @@ class Signals:
         self.table = table_of(self.rules.auto)
 
 
+class _Last:
+    """What was worked out some calls ago."""
+
+    __slots__ = ("calls", "value")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        """For which it still holds."""
+        self.value: Any = None
+
+
 class Seen:
     """`Observations` of one call; each thing is worked out when a strategy asks for it."""
 
@@ -67,8 +85,8 @@ class Seen:
         "_asked",
         "_call_id",
         "_due",
-        "_marks",
         "_now_s",
+        "_prompt",
         "_signals",
         "_tier",
         "_tokens",
@@ -83,8 +101,8 @@ class Seen:
         self._turn = -1
         self._signals, self._call_id, self._now_s, self._asked = signals, call_id, now_s, asked
         self._tier: Tier | None = None
-        self._marks: Sequence[Mark] | None = None
-        self._warm: Mapping[tuple[str, str], float] | None = None
+        self._prompt: Prompt | None = None
+        self._warm: Warm | None = UNKNOWN
         self._tokens: tuple[int, int] | None = None
 
     def wants(self, wish: Wish) -> None:
@@ -105,7 +123,7 @@ class Seen:
     @property
     def draw(self) -> float:
         """A number from 0 up to 1 that the call's id decides."""
-        return _number(self._call_id) / _SPAN
+        return (crc32(self._call_id.encode()) * SPREAD & LARGEST) / _SPAN
 
     def lot(self, one: Candidate) -> float:
         """A number above 0 and below 1 that the call's id and the lane decide."""
@@ -123,6 +141,15 @@ class Seen:
     def once(self, what: str, candidates: Sequence[Candidate], make: Callable[[Sequence[Candidate]], T]) -> T:
         """`make(candidates)`, where that hangs on nothing of this call: worked out once for many calls."""
         return make(candidates) if self._tier is None else self._tier.once(what, candidates, make)
+
+    def lately(self, what: str, candidates: Sequence[Candidate], make: Callable[[Sequence[Candidate]], T]) -> T:
+        """`make(candidates)`, worked out for one call in about as many as there are candidates."""
+        last = self.once(what, candidates, lambda _: _Last())
+        if last.calls <= 0:
+            last.value, last.calls = make(candidates), len(candidates) - 2
+        last.calls -= 1
+        value: T = last.value
+        return value
 
     def shares(self, candidates: Sequence[Candidate]) -> Sequence[float]:
         """Running sums of the candidates' effective weights: weight times health score."""
@@ -198,26 +225,31 @@ class Seen:
 
     def warm(self, one: Candidate) -> float:
         """How much of this prompt the provider's cache behind this lane holds, as far as we know, 0 to 1."""
-        if self._warm is None:
-            self._warm = self._signals.memory.warm(self._prefixes(), self._now_s)
-        return self._warm.get((one.lane, one.model.id), 0.0) if self._warm else 0.0
+        warm = self._warmth() if self._warm is UNKNOWN else self._warm
+        return warm.share if warm is not None and warm.lane == one.lane and warm.model == one.model.id else 0.0
 
     def warmest(self, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
         """Those that are warm at all, the warmest first."""
-        if not candidates or (not self.warm(candidates[0]) and not self._warm):
+        warm = self._warmth() if self._warm is UNKNOWN else self._warm
+        if warm is None:
             return ()
-        return sorted((one for one in candidates if self.warm(one)), key=self.warm, reverse=True)
+        one = self.once("ways", candidates, _by_way).get((warm.lane, warm.model))
+        return () if one is None else (one,)
 
-    def _prefixes(self) -> Sequence[Mark]:
-        if self._marks is None:
-            asked = self._asked
-            shared = self._signals.memory.shared
-            self._marks = marks_of(asked, asked.envelope.model or "", shared) if asked is not None else ()
-        return self._marks
+    def _warmth(self) -> Warm | None:
+        asked, warm = self._asked, None
+        if asked is not None:
+            prompt = self._prompt = Prompt(asked, asked.envelope.model or "")
+            warm = self._signals.memory.warm(prompt, self._now_s)
+        self._warm = warm
+        return warm
 
     def answered(self, one: Candidate) -> None:
         """It has answered: its cache is warm from here on."""
-        self._signals.memory.note(self._prefixes(), one, self._now_s)
+        if self._warm is UNKNOWN:
+            self._warmth()
+        if self._prompt is not None:
+            self._signals.memory.note(self._prompt, one, self._now_s)
 
     def misfit(self, one: Candidate) -> int:
         """How far its model is from what the question needs: 0 for the very model, more for others."""
@@ -225,6 +257,10 @@ class Seen:
             asked = self._asked
             self._wish = wish_of(asked) if asked is not None else ANYTHING
         return self._wish.misfit(one.model, self._signals.table)
+
+
+def _by_way(candidates: Sequence[Candidate]) -> Mapping[tuple[str, str], Candidate]:
+    return {(one.lane, one.model.id): one for one in candidates}
 
 
 def _number(text: str) -> int:

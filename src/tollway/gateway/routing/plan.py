@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple, overload
 
 import msgspec
@@ -33,6 +34,16 @@ class Cost(NamedTuple):
         else:
             into, cached, out = self.input, self.cached, self.output
         return input_tokens * (into + (cached - into) * warm) + output_tokens * out
+
+    def never_above(self, other: "Cost") -> bool:
+        """Whether no call, with nothing in a cache, costs more by this card than by the other."""
+        return (
+            self.input <= other.input
+            and self.output <= other.output
+            and self.long_input <= other.long_input
+            and self.long_output <= other.long_output
+            and self.long_over == other.long_over
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,7 +153,11 @@ class Lineup(Sequence[Candidate]):
         return True
 
     def __iter__(self) -> Iterator[Candidate]:
-        known, at = self._known, 0
+        return chain(self._known, self._later())
+
+    def _later(self) -> Iterator[Candidate]:
+        """Those after the ones that are known when this is asked for."""
+        known, at = self._known, len(self._known)
         while at < len(known) or self._next():
             yield known[at]
             at += 1

@@ -1,12 +1,10 @@
-"""A prompt as a chain of hashes, one for its head and one for each turn, so that a longer prompt is known again."""
+"""By what a prompt is known again: a few windows of it are read, so that a long one costs no more than a short one."""
 
-from collections.abc import Sequence
-from hashlib import blake2b
-from typing import NamedTuple
 from zlib import crc32
 
 import msgspec
 
+from tollway.gateway.dialect import Body
 from tollway.gateway.routing.question import Question
 
 HEADS = ("tools", "functions", "system", "systemInstruction", "system_instruction", "instructions")
@@ -14,88 +12,101 @@ HEADS = ("tools", "functions", "system", "systemInstruction", "system_instructio
 TURNS = ("messages", "contents", "input", "prompt")
 NAMES = ("prompt_cache_key", "conversation_id", "session_id", "conversation")
 """Fields by which callers name a conversation."""
-_HEADS, _NAMES = frozenset(HEADS), frozenset(NAMES)
-MOST_TURNS = 256
-MOST_BYTES = 256 * 1024
-"""What comes after is not looked at: the prefix is long enough to be known again."""
-_FIRST_WORDS = 48
-_USERS = (b'{"role":"user"', b'{"role": "user"')
-_turns = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_RARE = frozenset(HEADS + NAMES)
+FIRST_WORDS = 192
+"""So much of what its user says first names a conversation, ..."""
+BEFORE = 64
+"""... with so much of what stands before it."""
+EXACT = 1024
+"""Every byte of a beginning as short as this is compared; of a longer one ..."""
+WINDOW = 128
+"""... so many at its end, in its middle and at three quarters."""
+SMALL, MOST_HEAD = 4096, 64 * 1024
+"""Nobody looks for the user's first words beyond this."""
+HEAD_SHARE = 0.5
+"""What many conversations begin with leads only prompts of which it is at least so much."""
+_USER = b'"user"'
+_SPACES = b" \r\n\t"
 
 
-class Mark(NamedTuple):
-    """A prefix of a prompt."""
+class Prompt:
+    """One prompt. Its numbers are the same in every process; nobody can tell from them what was asked."""
 
-    digest: int
-    """Known again in this process only, unless the marks are `shared`."""
-    share: float
-    """How much of the prompt it is, 0 to 1."""
-    is_head: bool
-    """Nothing but instructions and tools, which many conversations may begin with."""
+    __slots__ = ("_aside", "_text", "aside_key", "end", "first", "head_key", "name_key", "talk_key")
 
+    def __init__(self, asked: Question, model: str) -> None:
+        body = asked.body
+        seed = crc32(model.encode())
+        self.name_key = self.aside_key = self._aside = 0
+        """The number of the conversation's name, where its caller gave it one; of instructions that stand aside."""
+        if not _RARE.isdisjoint(body):
+            self.name_key = _name_key(asked, seed)
+            seed, self._aside = _aside(body, seed)
+            self.aside_key = seed << 32 if self._aside else 0
+        whole: bytes | msgspec.Raw = b""
+        for field in TURNS:
+            if field in body:
+                whole = _buffer(body[field])
+                break
+        text: bytes | memoryview
+        if asked.size <= SMALL:
+            text = start = bytes(whole)
+        else:
+            text = memoryview(whole)
+            start = bytes(text[:SMALL])
+        self._text = text
+        end = len(text) - 1  # a longer conversation goes on before the last bracket
+        while end > 0 and text[end - 1] in _SPACES:
+            end -= 1
+        self.end = max(end, 0)
+        """Where the turns end."""
+        first = start.find(_USER)
+        if first < 0:
+            start = bytes(text[:MOST_HEAD])
+            first = max(start.find(_USER, SMALL - len(_USER)), 0)
+        self.first = first
+        """Where the user's first words begin."""
+        until = start.find(b"}", first, first + FIRST_WORDS)
+        words = start[first - BEFORE if first > BEFORE else 0 : until if until > 0 else first + FIRST_WORDS]
+        self.talk_key = crc32(words, seed) << 32 | first
+        """The number of how the conversation begins; others may begin like that."""
+        self.head_key = crc32(start[max(first - WINDOW, 0) : first], seed) << 32 | first if first > BEFORE else 0
+        """The number of the instructions before the user's first words."""
 
-def marks_of(prompt: Question, model: str, shared: bool = False) -> Sequence[Mark]:
-    """The prefixes of a prompt, the longest first; above all the conversation's name, if the caller gave it one.
+    def check(self, end: int) -> int:
+        """A number of the turns up to there."""
+        text = self._text
+        if end <= EXACT:
+            return crc32(text[:end])
+        half, quarter = end >> 1, end >> 2
+        found = crc32(text[end - WINDOW : end])
+        found = crc32(text[half : half + WINDOW], found)
+        return crc32(text[half + quarter : half + quarter + WINDOW], found)
 
-    `shared`: the same in every process, which takes a little longer. Whoever makes two prompts look alike gains no more
-    than by sending the same prompt twice: a channel is preferred whose cache is cold.
-    """
-    body = prompt.body
-    chain, size = crc32(model.encode()) if shared else hash(model), 0
-    found: list[tuple[int, int, bool]] = []
-    for name in () if _HEADS.isdisjoint(body) else HEADS:
-        if name in body:
-            data = _bytes(body[name])
-            chain, size = crc32(data, chain) if shared else hash((chain, data)), size + len(data)
-    if size:
-        found.append((chain, size, True))
-    heading = True
-    for name in TURNS:
-        for turn in _turns_of(body[name]) if name in body else ():
-            heading = heading and _is_instruction(turn)
-            chain, size = crc32(turn, chain) if shared else hash((chain, turn)), size + len(turn)
-            found.append((chain, size, heading))
-    if shared:  # with its length, a prompt is as good as never taken for another
-        found = [(upto << 32 | digest, upto, is_head) for digest, upto, is_head in found]
-    marks = [Mark(digest, upto / (size or 1), is_head) for digest, upto, is_head in reversed(found)]
-    for name in () if _NAMES.isdisjoint(body) else NAMES:
-        if name in body:
-            marks.insert(0, Mark(_named(model, prompt.caller.user, _bytes(body[name]), shared), 1.0, False))
-            break
-    return marks
-
-
-def _named(model: str, user: str, name: bytes, shared: bool) -> int:
-    """The mark of a conversation that has a name, which is its user's own."""
-    if not shared:
-        return hash((model, user, name))
-    words = b"\0".join((model.encode(), user.encode(), name))
-    return -int.from_bytes(blake2b(words, digest_size=7).digest(), "big")
-
-
-def _turns_of(value: object) -> list[bytes]:
-    """The turns of a conversation as they came; a prompt that is one text is one turn."""
-    data = _bytes(value)
-    if data[:1] != b"[":
-        return [data[:MOST_BYTES]]
-    if len(data) <= MOST_BYTES:
-        return [bytes(turn) for turn in _turns(data)[:MOST_TURNS]]
-    turns: list[bytes] = []
-    left = MOST_BYTES
-    for turn in _turns(data)[:MOST_TURNS]:
-        turns.append(bytes(turn)[:left])
-        left -= len(turns[-1])
-        if left <= 0:
-            break
-    return turns
+    def share(self, end: int) -> float:
+        """How much of the prompt the turns up to there are, with what stands beside them, 0 to 1."""
+        return (self._aside + end) / (self._aside + self.end or 1)
 
 
-def _bytes(value: object) -> bytes:
-    return bytes(value) if isinstance(value, msgspec.Raw) else msgspec.json.encode(value)
+def _name_key(asked: Question, seed: int) -> int:
+    body = asked.body
+    for field in NAMES:
+        if field in body:
+            said = _buffer(body[field])
+            return crc32(said, crc32(asked.caller.user.encode(), seed)) << 32 | crc32(said)
+    return 0
 
 
-def _is_instruction(turn: bytes) -> bool:
-    if turn.startswith(_USERS):
-        return False
-    start = turn[:_FIRST_WORDS]
-    return b'"system"' in start or b'"developer"' in start
+def _aside(body: Body, seed: int) -> tuple[int, int]:
+    """The number and the bytes of what stands beside the turns."""
+    size = 0
+    for field in HEADS:
+        if field in body:
+            text = memoryview(_buffer(body[field]))
+            seed = crc32(text[-EXACT:], crc32(text[:EXACT], seed ^ len(text)))
+            size += len(text)
+    return seed, size
+
+
+def _buffer(value: object) -> bytes | msgspec.Raw:
+    return value if isinstance(value, msgspec.Raw) else msgspec.json.encode(value)

@@ -31,6 +31,8 @@ class Ways(NamedTuple):
     facts: Facts
     remembers: bool
     """Some strategy of the chain goes by where earlier prompts were answered."""
+    is_plain: bool
+    """One tier, and nobody in it states limits."""
 
 
 class Router:
@@ -99,7 +101,10 @@ class Router:
         if route is not None:
             chain, remembers = route.chain, any(strategy.remembers for strategy in route.chain)
         seen = Seen(self.signals, call_id, now_s, asked)
-        order = self.ordered(ways.tiers, chain, seen, now_s)
+        if ways.is_plain:
+            order = self._of(ways.tiers[0], chain, seen, now_s)
+        else:
+            order = self.ordered(ways.tiers, chain, seen, now_s)
         first = next(order, None)
         if first is None:
             every = [one for tier in ways.tiers for one in tier.every]
@@ -124,17 +129,18 @@ class Router:
     ) -> Iterator[Candidate]:
         """Every candidate that can be used, tier by tier, in the order of the chain, but those that are full."""
         for tier in tiers:
-            ready = tier.look(self.health, now_s)
-            if len(ready) > 1:
-                seen.enter(tier)
-                order = arranged(ready, chain, seen)
-                if tier.has_turns:
-                    order = self.signals.turns.arranged(order, ready, seen.caller, now_s)
-            else:
-                order = iter(ready)
-            for one in order:
+            for one in self._of(tier, chain, seen, now_s):
                 if not one.limited or self.has_room(one, now_s):
                     yield one
+
+    def _of(self, tier: Tier, chain: Sequence[Strategy], seen: Seen, now_s: float) -> Iterator[Candidate]:
+        """The candidates of one tier that are well, in the order of the chain."""
+        ready = tier.look(self.health, now_s)
+        if len(ready) < 2:
+            return iter(ready)
+        seen.enter(tier)
+        order = arranged(ready, chain, seen)
+        return self.signals.turns.arranged(order, ready, seen.caller, now_s) if tier.has_turns else order
 
     def last_resort(self, model: Model, now_s: float) -> Plan:
         """For a caller who may use nothing but channels of the model itself, none of which is well.
@@ -247,7 +253,8 @@ class Router:
         every = [one for tier in tiers for one in tier.every]
         facts = facts_of((one.model for one in every), prompts_of(every))
         chain = self._chain(model)
-        return Ways(tiers, chain, facts, any(strategy.remembers for strategy in chain))
+        is_plain = len(tiers) == 1 and not any(one.limited for one in tiers[0].every)
+        return Ways(tiers, chain, facts, any(strategy.remembers for strategy in chain), is_plain)
 
     def _chain(self, model: Model) -> Sequence[Strategy]:
         try:

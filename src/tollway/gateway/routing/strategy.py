@@ -30,6 +30,9 @@ class Observations(Protocol):
     def once(self, what: str, candidates: Sequence[Candidate], make: Callable[[Sequence[Candidate]], T]) -> T:
         """`make(candidates)`, where that hangs on nothing of this call: worked out once for many calls."""
 
+    def lately(self, what: str, candidates: Sequence[Candidate], make: Callable[[Sequence[Candidate]], T]) -> T:
+        """`make(candidates)`, where that changes a little with each call: worked out for one call in some."""
+
     def shares(self, candidates: Sequence[Candidate]) -> Sequence[float]:
         """Running sums of the candidates' effective weights: weight times health score."""
 
@@ -87,11 +90,16 @@ def arranged(
     candidates: Sequence[Candidate], chain: Sequence[Strategy], seen: Observations, at: int = 0
 ) -> Iterator[Candidate]:
     """The candidates in the order of the chain's strategies, each deciding what those before it left open."""
-    if at == len(chain):
-        yield from candidates
+    while at < len(chain):
+        groups = chain[at].order(candidates, seen)
+        at += 1
+        if isinstance(groups, tuple) and len(groups) == 1:  # it decides nothing here
+            candidates = groups[0]
+            continue
+        for group in groups:
+            if len(group) == 1:
+                yield group[0]
+            elif group:
+                yield from arranged(group, chain, seen, at)
         return
-    for group in chain[at].order(candidates, seen):
-        if len(group) == 1:
-            yield group[0]
-        elif group:
-            yield from arranged(group, chain, seen, at + 1)
+    yield from candidates

@@ -7,7 +7,7 @@ import msgspec
 from tollway.core.ids import LaneId
 from tollway.gateway.peers import MOST_BYTES, Peers
 from tollway.gateway.routing.affinity import Bonds
-from tollway.gateway.routing.memory import Memory, Warm
+from tollway.gateway.routing.memory import Known, Memory
 from tollway.ports import Clock
 
 TOPIC = "warm"
@@ -20,12 +20,14 @@ MOST_TEXT = 500
 
 
 class Prompt(msgspec.Struct, frozen=True, array_like=True):
-    """A prefix that a lane has answered."""
+    """A prompt that a lane has answered."""
 
-    digest: int
+    key: int
     lane: str
     model: str
     age_s: float
+    end: int
+    check: int
 
 
 class Talk(msgspec.Struct, frozen=True, array_like=True):
@@ -52,7 +54,7 @@ class Warmth:
 
     def __init__(self, memory: Memory, bonds: Bonds | None, peers: Peers, clock: Clock) -> None:
         self._memory, self._bonds, self._peers, self._clock = memory, bonds, peers, clock
-        self._prompts: deque[dict[int, Warm]] = deque(maxlen=ROUNDS)
+        self._prompts: deque[dict[int, Known]] = deque(maxlen=ROUNDS)
         self._talks: deque[dict[tuple[str, ...], tuple[LaneId, float]]] = deque(maxlen=ROUNDS)
         self._heard: dict[str, bytes] = {}
         """What each said when we listened last."""
@@ -85,7 +87,7 @@ class Warmth:
     def _word(self) -> bytes:
         """The latest news, as many as may be said at once."""
         now_s = self._clock.monotonic_s()
-        prompts: dict[int, Warm] = {}
+        prompts: dict[int, Known] = {}
         for some in self._prompts:
             prompts.update(some)
         talks: dict[tuple[str, ...], tuple[LaneId, float]] = {}
@@ -93,7 +95,9 @@ class Warmth:
             talks.update(others)
         most = MOST
         while True:
-            said = [Prompt(digest, one.lane, one.model, now_s - one.at_s) for digest, one in prompts.items()]
+            said = [
+                Prompt(key, one.lane, one.model, now_s - one.at_s, one.end, one.check) for key, one in prompts.items()
+            ]
             told = [(name, lane, ends_s - now_s) for name, (lane, ends_s) in talks.items()]
             words = _write((said[-most:], told[-most:]))
             if len(words) <= MOST_BYTES:
@@ -108,7 +112,8 @@ class Warmth:
         now_s = self._clock.monotonic_s()
         for one in word.prompts[-MOST:]:
             if one.age_s >= 0 and len(one.lane) + len(one.model) <= MOST_TEXT:
-                self._memory.adopt(one.digest, Warm(LaneId(one.lane), one.model, now_s - one.age_s))
+                known = Known(LaneId(one.lane), one.model, now_s - one.age_s, one.end, one.check)
+                self._memory.adopt(one.key, known)
         if self._bonds is not None:
             for talk in word.talks[-MOST:]:
                 if len(talk.lane) + sum(map(len, talk.name)) <= 4 * MOST_TEXT:

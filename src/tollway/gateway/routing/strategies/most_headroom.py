@@ -13,10 +13,14 @@ def order(candidates: Sequence[Candidate], seen: Observations) -> Iterable[Seque
     """One group for each hundredth of headroom."""
     if not seen.is_limited:
         return (candidates,)
+    return seen.lately("headroom", candidates, lambda every: _parted(every, seen))
+
+
+def _parted(candidates: Sequence[Candidate], seen: Observations) -> Sequence[Sequence[Candidate]]:
     found: dict[int, list[Candidate]] = {}
     for one in candidates:
         found.setdefault(int(seen.headroom(one) * STEPS), []).append(one)
-    return [found[step] for step in sorted(found, reverse=True)]
+    return tuple(found[step] for step in sorted(found, reverse=True))
 
 
 strategy = Strategy("most_headroom", order)

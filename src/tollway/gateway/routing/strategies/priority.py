@@ -15,7 +15,7 @@ def _parted(candidates: Sequence[Candidate]) -> Sequence[Sequence[Candidate]]:
     found: dict[int, list[Candidate]] = {}
     for one in candidates:
         found.setdefault(one.channel.priority, []).append(one)
-    return [candidates] if len(found) == 1 else [found[priority] for priority in sorted(found, reverse=True)]
+    return (candidates,) if len(found) == 1 else [found[priority] for priority in sorted(found, reverse=True)]
 
 
 strategy = Strategy("priority", order)
