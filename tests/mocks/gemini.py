@@ -10,10 +10,12 @@ from tests.mocks import script
 from tests.mocks.exchange import MockAnswer, MockRequest
 from tests.mocks.gemini_rules import ISSUED, Refused, camel, check, decoded, fields, version
 from tests.mocks.server import run
+from tests.mocks.vectors import Unfit, gemini_vectors
 
 BLOCK = "[[block]]"
 """In the last user's text: the prompt is refused as a whole."""
-_PATH = re.compile(r"/v1(?:beta)?/models/([^/:]+):(generateContent|streamGenerateContent|countTokens)")
+_PATH = re.compile(r"/v1(?:beta)?/models/([^/:]+):(\w+)")
+_ACTIONS = {"generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents"}
 _WORDS = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -39,17 +41,19 @@ def app(request: MockRequest) -> MockAnswer:
     if request.method == "GET" and request.path in {"/v1beta/models", "/v1/models"}:
         return MockAnswer.of_json({"models": [{"name": "models/gemini-2.5-flash", "version": "001"}]})
     found = _PATH.fullmatch(request.path)
-    if request.method != "POST" or found is None:
+    if request.method != "POST" or found is None or found[2] not in _ACTIONS:
         return _error(404, "Requested entity was not found.")
     model, action = found.groups()
     if not model.startswith(("gemini-", "gemma-")):
         return _error(404, f"models/{model} is not found for API version v1beta, or is not supported for {action}.")
     try:
         body = request.json
+        if action in ("embedContent", "batchEmbedContents"):
+            return MockAnswer.of_json(gemini_vectors(body, model, action))
         if action == "countTokens" and isinstance(body, dict) and "generateContentRequest" in body:
             body = body["generateContentRequest"]
         asked = check(body, model)
-    except Refused as refusal:
+    except (Refused, Unfit) as refusal:
         return _error(400, str(refusal))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return _error(400, f"Invalid JSON payload received. {error!r}")

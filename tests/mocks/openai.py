@@ -11,6 +11,7 @@ from tests.mocks.exchange import MockAnswer, MockRequest
 from tests.mocks.openai_rules import Refused, check, ours, reasons
 from tests.mocks.responses import app as responses_app
 from tests.mocks.server import run
+from tests.mocks.vectors import Unfit, openai_vectors
 
 _TYPES = {401: "invalid_request_error", 403: "invalid_request_error", 429: "requests"}
 _CODES = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}
@@ -25,7 +26,7 @@ def app(request: MockRequest) -> MockAnswer:
         return responses_app(request)
     if request.demand:
         return _error(request.demand, "the mock was told to fail", code=_CODES.get(request.demand))
-    if request.method != "POST" or not request.path.endswith("/chat/completions"):
+    if request.method != "POST" or not request.path.endswith(("/chat/completions", "/embeddings")):
         return _error(404, f"Invalid URL ({request.method} {request.path})")
     key = request.headers.get("authorization", "").removeprefix("Bearer ")
     if not key:
@@ -34,7 +35,11 @@ def app(request: MockRequest) -> MockAnswer:
         return _error(401, f"Incorrect API key provided: {key}.", code="invalid_api_key")
     try:
         body = request.json
+        if request.path.endswith("/embeddings"):
+            return MockAnswer.of_json(openai_vectors(body), headers={"x-request-id": "req_mock"})
         check(body)
+    except Unfit as refusal:
+        return _error(400, str(refusal), refusal.param)
     except Refused as refusal:
         return _error(refusal.status, str(refusal), refusal.param, refusal.code)
     except ValueError:

@@ -5,8 +5,6 @@ from tollway.core.model import Model
 from tollway.gateway.metering import text as counting
 from tollway.gateway.metering.vocabulary import of_model
 
-SAMPLED_OVER = 64 * 1024
-"""Characters that an estimate counts; the rest is taken to be like them."""
 PER_FOREIGN = 1400
 """Tokens of what is no text: as many as of a large picture."""
 
@@ -23,21 +21,6 @@ def hold_inputs(asked: Embedding, model: Model) -> int:
     vocabulary = of_model(model)
     texts = [one for one in asked.inputs if isinstance(one, str)]
     return sum([max(counting.quick(vocabulary, text), -(-len(text) // 4)) for text in texts]) + _given(asked)
-
-
-def estimate_inputs(asked: Embedding, model: Model) -> int:
-    """The same at once: without waiting for a tokenizer to load, and counting a part of what is long."""
-    vocabulary = of_model(model)
-    seen = tokens = size = 0
-    for one in asked.inputs:
-        if not isinstance(one, str):
-            continue
-        size += len(one)
-        if seen < SAMPLED_OVER:
-            sample = counting.well_formed(one[: SAMPLED_OVER - seen])
-            tokens += counting.scaled(vocabulary, counting.at_once(sample), *counting.sizes(sample))
-            seen += len(sample)
-    return (-(-tokens * size // seen) if seen else 0) + _given(asked)
 
 
 def _given(asked: Embedding) -> int:

@@ -21,7 +21,7 @@ from tollway.core.chat import (
 from tollway.core.media import Media
 from tollway.core.model import Model
 from tollway.gateway.metering import text as counting
-from tollway.gateway.metering.inputs import count_inputs, estimate_inputs, hold_inputs
+from tollway.gateway.metering.inputs import count_inputs, hold_inputs
 from tollway.gateway.metering.media import media_tokens
 from tollway.gateway.metering.vocabulary import of_family, of_model
 
@@ -70,7 +70,7 @@ def count_request(request: ChatRequest, model: Model, exact: bool = False) -> in
 def count_at_once(request: ChatRequest, model: Model) -> int:
     """Like `count_request`, but guessing by word classes rather than wait for a tokenizer that is not loaded yet."""
     if request.embedding is not None:
-        return estimate_inputs(request.embedding, model)
+        return count_inputs(request.embedding, model)
     words = _words(request, model, worst=False)
     text = counting.well_formed("\n".join(words.texts))
     return counting.scaled(of_model(model), counting.at_once(text), *counting.sizes(text)) + words.tokens

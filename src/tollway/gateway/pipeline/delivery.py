@@ -182,7 +182,9 @@ class Delivery:
     async def whole(self, reply: WholeReply, prepared: Prepared, started_s: float) -> None:
         """Settle and answer."""
         if self.call.dialect.type == EMBEDDING:
-            reply.answer = await fitted(reply.data, reply.answer, self.call, reply.candidate)
+            said = reply.said
+            reply.answer, usage = await fitted(reply.data, reply.answer, said.usage, self.call, reply.candidate)
+            reply.said = msgspec.structs.replace(said, usage=usage)
         settlement = self.settlement
         settlement.dropped = listed(prepared.dropped)
         self.tried(reply.candidate, 200, started_s)

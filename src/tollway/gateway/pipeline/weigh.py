@@ -29,8 +29,6 @@ RICH = 1000
 """An account that covers this many times the cheap bound is held by the bound: nothing hangs on its exactness."""
 LARGE_BODY = 64 * 1024
 """Bytes above which counting goes to a thread, so that nobody else waits for it."""
-LARGEST_INPUTS = 4 << 20
-"""Bytes above which what was to be embedded is not read for the sake of its count."""
 BYTES_PER_TOKEN = 4
 LARGEST_BUDGET = 32_000
 """Thinking tokens of the highest effort where a provider wants a number."""
@@ -261,7 +259,7 @@ def input_estimate(call: Call, candidate: Candidate) -> int:
     """Prompt tokens where the provider did not say, its channel's own system prompt included: counted when that is
     quick, else by length."""
     prompt = candidate.shape.prompt if candidate.shape is not None else None
-    if call.size > (LARGEST_INPUTS if call.dialect.type == EMBEDDING else LARGE_BODY):
+    if call.size > LARGE_BODY:
         return (call.size + (len(prompt.text) if prompt is not None else 0)) // BYTES_PER_TOKEN
     try:
         request = call.request()
