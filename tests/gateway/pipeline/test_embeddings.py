@@ -369,3 +369,15 @@ async def test_a_large_answer_that_must_be_told_otherwise_is_turned_beside_the_l
     ear = await embed(stage, Played([body], headers=JSON), model=GOOGLES, given=["a"] * 20, encoding_format="base64")
     packed = base64.b64encode(struct.pack("<4096f", *wide)).decode()
     assert [row["embedding"] for row in ear.json["data"]] == [packed] * 20
+
+
+async def test_what_a_channel_changes_in_conversations_leaves_vectors_alone(tmp_path: Path) -> None:
+    row = '[[channels]]\nid = "a"\nprovider = "openai"\nkey = "k"\nsystem_prompt = "Be kind."\nforce_format = true\n'
+    row += 'thinking_to_content = true\n[channels.param_override]\nuser = "all"\n'
+    async with open_stage(tmp_path, row, {}) as stage:
+        for form, vector in (("float", VECTOR), ("base64", PACKED)):
+            ear = await embed(stage, answered(1, vector=vector), encoding_format=form)
+            assert sent(stage) == {"model": SMALL, "input": "some words", "encoding_format": form, "user": "all"}
+            assert ear.json["data"][0]["embedding"] == vector
+            assert ear.json["usage"]["prompt_tokens"] == 7
+        await stage.quiet()
