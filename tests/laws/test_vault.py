@@ -1,8 +1,10 @@
 """What every vault promises: what was sealed opens again, only there, only for what it was sealed for."""
 
 import asyncio
+import resource
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -122,3 +124,36 @@ async def test_a_spoilt_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "vault.keys").write_text("no key at all\n")
     with pytest.raises(Unavailable, match=r"vault\.keys holds no vault keys"):
         await LocalVault(tmp_path / "vault.keys").seal(b"x", "a")
+
+
+@contextmanager
+def no_room() -> Iterator[None]:
+    """The system refuses to let files grow, as a full disk does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_a_full_disk_makes_no_half_a_key_and_is_told_as_that(tmp_path: Path) -> None:
+    vault = LocalVault(tmp_path / "vault.keys")
+    with no_room():
+        with pytest.raises(Unavailable, match=r"cannot be written: .*vault\.keys"):
+            await vault.seal(b"sk-secret", "a")
+        assert list(tmp_path.iterdir()) == []
+    sealed = await vault.seal(b"sk-secret", "a")
+    assert await LocalVault(tmp_path / "vault.keys").open(sealed, "a") == b"sk-secret"
+
+
+async def test_a_full_disk_leaves_the_keys_there_are(tmp_path: Path) -> None:
+    vault = LocalVault(tmp_path / "vault.keys")
+    sealed, before = await vault.seal(b"sk-secret", "a"), (tmp_path / "vault.keys").read_bytes()
+    with no_room(), pytest.raises(Unavailable, match="cannot be written"):
+        await vault.turn()
+    assert (tmp_path / "vault.keys").read_bytes() == before
+    assert {file.name for file in tmp_path.iterdir()} <= {"vault.keys", "vault.keys.lock"}
+    for one in (vault, LocalVault(tmp_path / "vault.keys")):
+        assert await one.open(sealed, "a") == b"sk-secret"
+        assert await one.open(await one.seal(b"more", "b"), "b") == b"more"

@@ -118,15 +118,27 @@ class LocalVault:
     def _read_or_make(self) -> None:
         self._read()
         if not self._ring:
-            self._write(new_key(), replace=False)
+            try:
+                self._write(new_key(), replace=False)
+            except OSError as error:
+                raise self._unwritten(error) from error
             self._read()
 
     def _turn(self) -> None:
         self._read_or_make()
+        try:
+            self._turn_alone()
+        except OSError as error:
+            raise self._unwritten(error) from error
+        self._read()
+
+    def _turn_alone(self) -> None:
         with self._file.with_name(f"{self._file.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # of two that turn at once neither may lose the other's key
             self._write(f"{new_key()}\n{self._file.read_text('ascii').strip()}", replace=True)
-        self._read()
+
+    def _unwritten(self, error: OSError) -> Unavailable:
+        return Unavailable(f"the vault's keys cannot be written: {self._file}: {error.strerror}")
 
     def _write(self, text: str, *, replace: bool) -> None:
         """The file as a whole or not at all; without `replace`, one that another process has just made stays."""
@@ -142,10 +154,20 @@ class LocalVault:
                 draft.replace(self._file)
             else:
                 os.link(draft, self._file)
+            _settle(self._file.parent)
         except FileExistsError:
             pass
         finally:
             draft.unlink(missing_ok=True)
+
+
+def _settle(folder: Path) -> None:
+    """Wait until the folder's new entry would outlast the machine: what is sealed under a lost key is lost."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def new_key() -> str:

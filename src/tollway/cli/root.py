@@ -2,6 +2,7 @@
 
 import importlib
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -29,6 +30,8 @@ COMMANDS = {
 }
 """Every command, in the order of `--help`: the module of that name holds it as `command`."""
 
+STOPPED = 130
+"""What a process leaves with that was stopped by Ctrl-C."""
 _MODULES = {"import": "imports"}
 """Commands whose names no module can have."""
 
@@ -45,6 +48,13 @@ class Lazy(click.Group):
         module = _MODULES.get(cmd_name, cmd_name)
         command: click.Command = importlib.import_module(f"tollway.cli.{module}").command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("tollway: stopped", err=True)
+            raise click.exceptions.Exit(STOPPED) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -45,6 +45,17 @@ async def test_an_edit_replaces_what_it_states_and_keeps_the_sealed_rest(stock: 
     assert (await channels.opened(changed)).keys == ("sk-c",)
 
 
+async def test_a_key_as_it_is_shown_does_not_replace_the_key(stock: Store) -> None:
+    channels = stock.channels()
+    made = await channels.create(ROW, "ann")
+    (shown,) = tails_in(made)["keys"]
+    for stated, place in ({"key": shown}, "key"), ({"keys": ["sk-other-0123456789", "***"]}, r"keys\[1\]"):
+        with pytest.raises(BadRequest, match=f"{place}: is a key as it is shown"):
+            await channels.change("eu", stated, "bob")
+    (kept,) = await channels.all()
+    assert (await channels.opened(kept)).keys == (SECRET,)
+
+
 async def test_of_many_who_change_different_things_at_once_nobody_is_lost(stock: Store) -> None:
     channels = stock.channels()
     await channels.create(ROW, "ann")

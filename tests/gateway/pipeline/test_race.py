@@ -6,7 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.pipeline.stage import DONE, Ear, Line, Played, Stage, chunk, open_stage, refused, spoken, whole
+from tests.gateway.pipeline.stage import (
+    DONE,
+    USAGE,
+    Ear,
+    Line,
+    Played,
+    Stage,
+    chunk,
+    open_stage,
+    refused,
+    spoken,
+    whole,
+)
 from tests.gateway.pipeline.test_streams import until
 from tollway.core.health import HealthRules
 from tollway.core.receipt import Reason, Receipt
@@ -188,3 +200,59 @@ async def test_a_refusal_by_the_second_is_not_the_callers_answer_while_the_first
     first.over()
     receipt = await told(stage, ear, task)
     assert sorted(tried(receipt)) == [("a", 200), ("b", 500)] and b"from a" in ear.data
+
+
+async def test_what_the_loser_says_of_its_usage_is_paid_by_nobody(stage: Stage) -> None:
+    lies = {"prompt_tokens": 9_000_000, "completion_tokens": 9_000_000, "total_tokens": 18_000_000}
+    first, second = Played([], lingers=True), Played([], lingers=True)
+    ear, task = begin(stage, first, second)
+    await until(lambda: second._on_data is not None)
+    first.say(chunk(usage=lies))  # a count without a word is no answer yet
+    second.say(spoken("from b"))
+    second.over()
+    receipt = await told(stage, ear, task)
+    alone = await told(stage, *begin(stage, Played([spoken("from a")])))
+    assert receipt.usage == alone.usage and receipt.charge_nano_usd == alone.charge_nano_usd > 0
+    assert receipt.provider_cost_nano_usd == alone.provider_cost_nano_usd
+    assert tried(receipt) == [("a", 0), ("b", 200)]
+    assert 0 < receipt.attempts[0].absorbed_nano_usd < 100_000, "by our own estimate of the prompt, not by its word"
+    hedging = stage.hub.health.hedging
+    assert hedging is not None and hedging.absorbed_nano_usd == receipt.attempts[0].absorbed_nano_usd
+
+
+async def test_a_caller_who_reads_slowly_holds_back_the_winner_only_and_gets_all_of_it(stage: Stage) -> None:
+    first, second = Played([], lingers=True), Played([], lingers=True)
+    ear, task = begin(stage, first, second)
+    await until(lambda: second._on_data is not None)
+    second.say(chunk({"content": "one "}))
+    await until(lambda: first.closed)
+    assert ear.full is not None
+    pause, resume = ear.full
+    pause()
+    assert second.paused and not first.paused
+    second.say(chunk({"content": "two"}))  # what was on its way already
+    resume()
+    assert not second.paused
+    second.say(chunk({}, "stop") + chunk(usage=USAGE) + DONE)
+    second.over()
+    receipt = await told(stage, ear, task)
+    assert ear.data.index(b"one ") < ear.data.index(b"two") < ear.data.index(DONE)
+    assert receipt.reason is Reason.COMPLETED and tried(receipt) == [("a", 0), ("b", 200)]
+
+
+async def test_a_caller_who_is_slow_before_anybody_has_spoken_takes_the_winner_at_his_own_pace(stage: Stage) -> None:
+    first, second = Played([], lingers=True), Played([], lingers=True)
+    ear, task = begin(stage, first, second)
+    await until(lambda: second._on_data is not None)
+    if ear.full is not None:
+        ear.full[0]()
+    second.say(chunk({"content": "from b"}))
+    await until(lambda: ear.full is not None and bool(ear.data))
+    assert ear.full is not None
+    ear.full[0]()
+    assert second.paused
+    ear.full[1]()
+    second.say(chunk({}, "stop") + chunk(usage=USAGE) + DONE)
+    second.over()
+    receipt = await told(stage, ear, task)
+    assert ear.data.count(b"from b") == 1 and receipt.usage is not None and receipt.usage.output_total == 5

@@ -82,6 +82,14 @@ def test_no_pattern_takes_what_never_passes(name):
     assert lines == LINES
 
 
+@pytest.mark.parametrize("name", ["x-tollway-route", "x-hop", "x-other-hop"])
+def test_what_speaks_to_us_or_is_named_by_the_connection_stays_here(name):
+    made = shape(headers={"*": "", "x-own": f"{{client_header:{name}}}"})
+    said = {b"connection": b"keep-alive, X-Hop ,x-other-hop", name.encode(): b"1", b"x-team": b"red"}
+    _, lines, _ = made.apply({}, LINES, moment(said=said))
+    assert dict(lines) == {**dict(LINES), b"x-team": b"red"}
+
+
 def test_a_value_that_would_break_the_line_does_not_pass():
     made = shape(headers={"*": ""})
     _, lines, _ = made.apply({}, LINES, moment(said={b"x-a": b"caf\xe9", b"x-b": b"ok"}))

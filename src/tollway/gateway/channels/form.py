@@ -8,6 +8,7 @@ import msgspec
 
 from tollway.core.errors import BadRequest
 from tollway.core.model import Channel
+from tollway.gateway.channels.mask import is_masked
 from tollway.gateway.provider import Provider
 from tollway.kit.toml import show
 from tollway.stated.channels import ChannelRow, channel_of
@@ -69,6 +70,10 @@ class Form:
         if row.key and row.keys:
             raise Wrong(("keys",), "state key or keys, not both")
         keys = row.keys or ((row.key,) if row.key else ())
+        for at, key in enumerate(keys):
+            if is_masked(key):
+                place = ("keys", at) if row.keys else ("key",)
+                raise Wrong(place, "is a key as it is shown, not the key itself; leave it out to keep the key there is")
         if len(keys) > MOST_KEYS:
             raise Wrong(("keys",), f"more than {MOST_KEYS} keys")
         if row.enabled and not any(key.strip() for key in keys) and self._providers[row.provider].needs_key:

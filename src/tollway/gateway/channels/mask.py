@@ -1,12 +1,20 @@
 """Shows enough of a key to recognise it, too little to use it."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+_MASKED = re.compile(r".{3}\.\.\..{4}", re.DOTALL)
 
 
 def mask(key: str) -> str:
     """The first three and last four characters of a long key, nothing of a short one."""
     return f"{key[:3]}...{key[-4:]}" if len(key) >= 16 else "***" if key else ""
+
+
+def is_masked(key: str) -> bool:
+    """Whether this is what is shown of a key, as an editor may send it back."""
+    return key == "***" or _MASKED.fullmatch(key) is not None
 
 
 def tails_of(keys: Iterable[str], headers: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:

@@ -13,11 +13,12 @@ NEVER_PASS = frozenset(
         *("transfer-encoding", "upgrade", "expect", "cookie", "host", "content-length", "content-type"),
         *("content-encoding", "accept-encoding", "authorization", "x-api-key", "x-goog-api-key", "api-key"),
         *("sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions", "sec-websocket-accept"),
-        *("sec-websocket-protocol",),
+        *("sec-websocket-protocol", "http2-settings", "x-channel-id"),
     }
 )
-"""A caller's headers that no pattern, placeholder or operation takes to a provider: they carry his own credentials, or
-belong to his own connection."""
+"""A caller's headers that no pattern, placeholder or operation takes to a provider: they carry his own credentials,
+belong to his own connection, or speak to us."""
+OURS = "x-tollway-"
 _CLIENT = re.compile(r"\{client_header:([^{}]*)\}")
 Made = Callable[[Mapping[bytes, bytes], dict[str, str]], None]
 """Adds to the headers what one entry of an override makes of a caller's headers."""
@@ -42,10 +43,16 @@ def passable(name: str, said: Mapping[bytes, bytes]) -> str | None:
     """A caller's header of this name where it may go on; None when he sent none, or it never may."""
     name = name.lower()
     value = said.get(name.encode("latin-1", "replace"))
-    if value is None or name in NEVER_PASS:
+    if value is None or name in NEVER_PASS or name.startswith(OURS) or name in _named_by_connection(said):
         return None
     text = value.decode("latin-1")
     return None if bad_header(name, text) else text
+
+
+def _named_by_connection(said: Mapping[bytes, bytes]) -> Iterable[str]:
+    """What a caller has said is for his connection only (RFC 9110, 7.6.1)."""
+    stated = said.get(b"connection", b"").decode("latin-1").lower()
+    return [name.strip() for name in stated.split(",")] if stated else ()
 
 
 def merged(lines: Lines, put: Mapping[str, str], taken: Iterable[str] = ()) -> Lines:

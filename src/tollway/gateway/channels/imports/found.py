@@ -38,6 +38,9 @@ class Found:
     groups: Values = field(default_factory=dict)
     """Fields of `Groups` that the old hub had."""
     notes: list[Note] = field(default_factory=list)
+    _taken: set[str] = field(default_factory=set)
+    _numbers: dict[str, int] = field(default_factory=dict)
+    """The last number that was put behind a name."""
 
     def note(self, where: str, what: str) -> None:
         """Tell the operator."""
@@ -45,12 +48,13 @@ class Found:
 
     def add(self, row: Values, wanted_id: str) -> Values:
         """Keep a row under a free id made of the wanted one."""
-        taken = {one["id"] for one in self.rows}
         base = slug(wanted_id) or "channel"
-        number, name = 1, base
-        while name in taken:
+        number, name = self._numbers.get(base, 1), base
+        while name in self._taken:
             number += 1
             name = f"{base}-{number}"
+        self._numbers[base] = number
+        self._taken.add(name)
         self.rows.append({"id": name, **row})
         return self.rows[-1]
 
