@@ -115,7 +115,7 @@ class Hub:
         self.inside: Mapping[str, Upstream] = inside_of(self.providers)
         self.engines = LocalEngines(self.catalog, self.channels, self.providers, self.upstream)
         self.lenders = lenders(settings.pools, self.providers, self.upstream, self.clock.now_s)
-        self.prober = Prober(self.health, lambda: self.routes.every.candidates, self.upstream, self.clock.monotonic_s)
+        self.prober = self._prober()
         fleet = Engines(self.providers, self.upstream, settings.engines, self.clock.monotonic_s)
         self.offload = Offload(fleet, (settings.engines, settings.offload), self.clock.monotonic_s)
         self.offload.take(self.catalog.models, self.channels, self.catalog.find)
@@ -127,6 +127,10 @@ class Hub:
         self.control = ControlPlane(self.keys, self._control_app, self.gauges.tally)
         self.front = self._front()
         self.draining = False
+
+    def _prober(self) -> Prober:
+        now_s, leases = self.clock.monotonic_s, self.together.leases
+        return Prober(self.health, lambda: self.routes.every.candidates, self.upstream, now_s, self.lenders, leases)
 
     def _routes(self) -> GroupRoutes:
         """Raises SettingsError or TomlError naming a strategy there is not."""

@@ -9,6 +9,7 @@ from tollway.gateway.auth.neighbours import Neighbours
 from tollway.gateway.limits.lane_shares import LaneShares
 from tollway.gateway.limits.shares import Shares
 from tollway.gateway.peers import Peers
+from tollway.gateway.pipeline.probe_lease import SharedLeases
 from tollway.gateway.routing.observations import Signals
 from tollway.gateway.routing.sharing import Sharing
 from tollway.gateway.routing.warmth import Warmth
@@ -37,6 +38,8 @@ class Together:
         """The other gateways; None where none can be heard of."""
         self.lanes = None if self.peers is None else LaneShares(self.peers, clock)
         """Of the limits of channels and their keys."""
+        self.leases = None if alone else SharedLeases(self.store, self._me)
+        """Who probes a lane; None: nobody else would."""
         self._neighbours = None if alone else Neighbours(lockout, self.store, clock)
 
     def begin(self, worker: Worker, signals: Signals, limited: Callable[[], bool]) -> None:

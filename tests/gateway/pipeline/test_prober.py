@@ -1,5 +1,6 @@
 """Channels that rest are asked a tiny question of our own, which no book and no caller ever sees."""
 
+import asyncio
 import dataclasses
 import json
 from collections.abc import AsyncIterator
@@ -7,12 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.gateway.ledger.books import StillClock
 from tests.gateway.pipeline.stage import Outside, Played, Stage, chat_body, claude, open_stage, refused, whole
+from tollway.backends.memory.shelf import Shelf
+from tollway.core.errors import Unavailable
+from tollway.core.health import HealthRules
 from tollway.core.ids import LaneId
 from tollway.gateway.pipeline.dispatch import Dispatcher
-from tollway.gateway.pipeline.prober import Prober
+from tollway.gateway.pipeline.probe_lease import ASKING_S, SharedLeases
+from tollway.gateway.pipeline.prober import WAIT_S, Prober
 from tollway.gateway.routing.circuit import Why
+from tollway.gateway.routing.health import Health
 from tollway.kit.http1.wire import Inbound, Outbound, UpstreamError
+from tollway.ports import KeyValue
 
 POOL = """
 [[channels]]
@@ -182,3 +190,78 @@ async def test_a_probe_takes_the_shape_that_its_channel_gives_to_calls(tmp_path:
         await stage.chat(whole())
         assert "tenant" not in json.loads(asked.outside.asked[-1].body)
         await stage.quiet()
+
+
+class Pair:
+    """Two processes' probers before one provider, with one store; each circuit opened here is known to both."""
+
+    def __init__(self, stage: Stage, store: KeyValue) -> None:
+        self.asked = [Asked(stage), Asked(stage)]
+        for number, one in enumerate(self.asked):
+            one.health = Health(HealthRules(probe_idle_s=0))
+            leases = SharedLeases(store, f"process {number}")
+            one.prober = Prober(
+                one.health, lambda: stage.hub.router.candidates, stage.outside, one.now_s, leases=leases
+            )
+            one.health.of(LaneId("openai"), "").refuse(one.now_s())
+            one.late_s = 31.0
+
+    async def round(self) -> None:
+        """Both look in the same moment."""
+        for one in self.asked:
+            one.prober.round()
+        await asyncio.gather(*(one.prober.settled() for one in self.asked))
+
+
+async def test_of_two_processes_only_one_asks_and_the_other_leaves_the_lane_alone_meanwhile(asked: Asked) -> None:
+    pair = Pair(asked.stage, Shelf(asked.stage.hub.clock))
+    asked.outside.script = [refused(503)]
+    await pair.round()
+    assert len(asked.outside.asked) == 1
+    first, second = (one.health.of(LaneId("openai"), "") for one in pair.asked)
+    assert first.state(pair.asked[0].now_s()) == "open"
+    assert not second.claim("a call", pair.asked[1].now_s()), "no call tries what another process is trying"
+    second.adopt(Why.KEY_REFUSED, first.until_s, pair.asked[1].now_s())
+    for one in pair.asked:
+        one.late_s += 2.0
+    await pair.round()
+    assert len(asked.outside.asked) == 1
+
+
+async def test_when_whoever_asked_dies_another_asks(asked: Asked) -> None:
+    clock = StillClock()
+    store = Shelf(clock)
+    pair = Pair(asked.stage, store)
+    dead, heir = pair.asked
+    assert await SharedLeases(store, "process 0").take("openai")
+    await pair.round()
+    assert not asked.outside.asked
+    clock.at_s += ASKING_S
+    dead.health.forget()
+    heir.late_s += WAIT_S
+    await heir.probe(whole())
+    assert heir.health.all_well
+
+
+async def test_while_the_store_is_away_each_asks_for_itself(asked: Asked) -> None:
+    class Away(Shelf):
+        async def swap(self, name: str, expected: bytes | None, value: bytes | None, ttl_s: float) -> bool:
+            raise Unavailable("gone")
+
+    pair = Pair(asked.stage, Away(asked.stage.hub.clock))
+    asked.outside.script = [whole(), whole()]
+    await pair.round()
+    assert all(one.health.all_well for one in pair.asked)
+
+
+async def test_an_idle_channel_is_asked_by_one_process_only(asked: Asked) -> None:
+    pair = Pair(asked.stage, Shelf(asked.stage.hub.clock))
+    for one in pair.asked:
+        one.health.forget()
+        one.health.rules = HealthRules(probe_idle_s=10)
+    await pair.round()
+    for one in pair.asked:
+        one.late_s += 11.0
+    asked.outside.script = [Played([b"{}"]), Played([b"{}"])]
+    await pair.round()
+    assert sorted(one.target for one in asked.outside.asked) == [b"/v1/models", b"/v1/models"], "each channel once"

@@ -27,6 +27,21 @@ class Errand:
         self._spare: list[Account] = []
         """Could not be renewed, but their tokens have not ended yet: better than none."""
 
+    async def borrow_as_it_is(self) -> Loan | None:
+        """The next account whose token has not ended, which is not renewed; None when none is left.
+
+        Raises as `borrow`, which then gives those that were passed by.
+        """
+        pool, passed_by = self._pool, set[str]()
+        await pool.roster.load()
+        while (chosen := pool.choose(self._session, self._tried | passed_by)) is not None:
+            if pool.lives(chosen):
+                self._tried.add(chosen.id)
+                return self._loan(chosen)
+            passed_by.add(chosen.id)
+            pool.free(chosen.id)
+        return None
+
     async def borrow(self) -> Loan | None:
         """The next account with its token; None when none is left.
 

@@ -63,6 +63,27 @@ class Lender:
             fault.blameless = True  # the paid key is no part of the pool
             raise
 
+    async def probe(self, candidate: Candidate, attempt: Attempt) -> None:
+        """A question of our own through an account, whose books it leaves as they are: it neither proves the account
+        nor counts against it, and no paid key is spent on it. One whose token need not be renewed is preferred.
+
+        Raises the Fault of an attempt that says nothing about an account, NoAccountLeft when every account refuses.
+        """
+        errand = Errand(self.pool, "", "")
+        try:
+            while (loan := await errand.borrow_as_it_is() or await errand.borrow()) is not None:
+                try:
+                    await attempt(self._lent(candidate, loan, None))
+                    return
+                except Fault as fault:
+                    if fault.status not in _ACCOUNT_CLASS:
+                        raise
+                finally:
+                    errand.give_back(loan)
+        except (Unavailable, OSError) as error:
+            log.debug("%s: %s", self.pool.name, error)
+        raise self.pool.nobody()
+
     async def _by(self, loan: Loan, errand: Errand, candidate: Candidate, delivery: Delivery, attempt: Attempt) -> bool:
         """Whether the account answered; a token that is refused is renewed, once."""
         account, renewed = loan.account, False
@@ -87,12 +108,12 @@ class Lender:
                 self.pool.worked(account)
             errand.give_back(loan)
 
-    def _lent(self, candidate: Candidate, loan: Loan, call: Call) -> Candidate:
-        """The candidate with the account's credential; and with what a genuine client says of itself."""
+    def _lent(self, candidate: Candidate, loan: Loan, call: Call | None) -> Candidate:
+        """The candidate with the account's credential; and with what a genuine client says of itself, if one calls."""
         subscription, provider = self._subscription, candidate.provider
         lines = tuple((name.encode(), value.encode()) for name, value in subscription.authorize(loan))
         said = candidate.headers
-        if provider.dialect is call.dialect and subscription.passes:
+        if call is not None and provider.dialect is call.dialect and subscription.passes:
             said = _introduced(said, _own_words(call, subscription.passes), candidate.channel)
         fields, accent = subscription.fields, provider.accent
 

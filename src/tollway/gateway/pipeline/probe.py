@@ -1,16 +1,19 @@
 """One tiny question of our own through one lane, to hear whether it answers: no call, so no receipt and no charge."""
 
+from collections.abc import Awaitable, Callable
+
 from tollway.core.chat import ChatRequest, Message, Role, Text
 from tollway.core.embedding import Embedding
 from tollway.core.errors import Fault, Remedy
 from tollway.core.model import EMBEDDING
 from tollway.gateway.dialect import close_body
+from tollway.gateway.pipeline.whole import whole_body
 from tollway.gateway.provider import Aim
 from tollway.gateway.routing.plan import Candidate
 from tollway.gateway.routing.retry import fault_of
 from tollway.gateway.shaping.headers import Lines
 from tollway.gateway.shaping.moment import Moment
-from tollway.kit.http1.wire import Outbound, UpstreamError
+from tollway.kit.http1.wire import Inbound, Outbound, UpstreamError
 from tollway.ports import Upstream
 
 SYNTHETIC = ((b"x-probe", b"synthetic"),)
@@ -18,6 +21,7 @@ SYNTHETIC = ((b"x-probe", b"synthetic"),)
 MOST_OUTPUT = 16
 PATIENCE_S = 30.0
 MOST_BYTES = 4 << 20
+Reading = Callable[[Candidate, Inbound], Awaitable[bytes]]
 
 
 async def ask(candidate: Candidate, upstream: Upstream) -> None:
@@ -31,7 +35,7 @@ async def ask(candidate: Candidate, upstream: Upstream) -> None:
         moment = Moment(asked_model=candidate.model.id, upstream_model=name, path="", said={}, is_test=True)
         said, lines, _ = candidate.shape.apply(said, lines, moment)
     outbound = _outbound(candidate, candidate.paths[False], lines, close_body(said))
-    data = await _answer(candidate, outbound, upstream)
+    data = await _answer(candidate, outbound, upstream, whole_body)
     try:
         provider.dialect.read_reply(data)
     except ValueError as error:
@@ -50,18 +54,23 @@ async def list_models(candidate: Candidate, upstream: Upstream) -> None:
     """Ask for the provider's list of models, which costs nothing. Raises Fault when it is not given."""
     base = candidate.paths[False].decode().removesuffix(_own_path(candidate))
     target = f"{base}{candidate.provider.models_path}".encode()
-    await _answer(candidate, _outbound(candidate, target, candidate.headers), upstream)
+    await _answer(candidate, _outbound(candidate, target, candidate.headers), upstream, _as_it_comes)
 
 
 def _own_path(candidate: Candidate) -> str:
     return candidate.provider.path(Aim(candidate.upstream_model, False))
 
 
-async def _answer(candidate: Candidate, outbound: Outbound, upstream: Upstream) -> bytes:
+async def _as_it_comes(_candidate: Candidate, inbound: Inbound) -> bytes:
+    return await inbound.read()
+
+
+async def _answer(candidate: Candidate, outbound: Outbound, upstream: Upstream, read: Reading) -> bytes:
+    """`read` reads an answer with a friendly status."""
     try:
         inbound = await upstream.send(outbound)
         try:
-            data = await inbound.read()
+            data = await (read(candidate, inbound) if inbound.status == 200 else inbound.read())
         finally:
             inbound.close()
     except UpstreamError as error:

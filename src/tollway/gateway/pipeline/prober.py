@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
 from tollway.core.errors import Fault, Remedy
+from tollway.core.ids import ChannelId
 from tollway.core.model import CHAT
 from tollway.gateway.pipeline import probe
+from tollway.gateway.pipeline.lending import Lender
+from tollway.gateway.pipeline.probe_lease import Leases, NoLeases
 from tollway.gateway.routing.circuit import Circuit, Why
 from tollway.gateway.routing.health import Health
 from tollway.gateway.routing.plan import Candidate
@@ -16,6 +19,9 @@ from tollway.ports import Upstream
 log = logging.getLogger("tollway.health")
 AT_ONCE = 8
 """Probes that run at the same time."""
+WAIT_S = 1.0
+"""How long a lane is left to whoever asks it, before we look again."""
+NO_LENDERS: Mapping[ChannelId, Lender] = {}
 
 
 class Prober:
@@ -27,16 +33,25 @@ class Prober:
         candidates: Callable[[], Iterable[Candidate]],
         upstream: Upstream,
         now_s: Callable[[], float],
+        lenders: Mapping[ChannelId, Lender] = NO_LENDERS,
+        leases: Leases | None = None,
     ) -> None:
-        """`candidates`: every way to every model, as they are now."""
+        """`candidates`: every way to every model, as they are now; `lenders`: channels that are accounts; `leases`:
+        other processes would ask the same channels."""
         self._health, self._candidates, self._upstream, self._now_s = health, candidates, upstream, now_s
+        self._lenders, self._leases = lenders, leases or NoLeases()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._elsewhere: dict[Circuit, float] = {}
+        """Circuits that another process is finding out about; nobody here tries them until then."""
         self._looked_s: dict[str, float] = {}
         """When an idle lane was last asked."""
 
     def round(self) -> None:
         """Begin the probes that are due."""
         now_s = self._now_s()
+        for circuit in [one for one, until_s in self._elsewhere.items() if now_s >= until_s]:
+            del self._elsewhere[circuit]
+            circuit.release(self)
         due = [one for one in self._health.open if one.prober is None and self._is_due(one, now_s)]
         if due:
             ways = _by_lane(self._candidates())
@@ -44,7 +59,8 @@ class Prober:
                 way = _way_to(circuit, ways.get(circuit.lane, []))
                 if way is None:
                     circuit.close()  # the channel is gone, and its record with it
-                elif way.provider.subscription is None:  # accounts look after themselves
+                else:
+                    self._elsewhere.pop(circuit, None)
                     circuit.prober = self
                     self._begin(self._test(circuit, way))
         if self._health.rules.probe_idle_s:
@@ -71,17 +87,32 @@ class Prober:
 
     async def _test(self, circuit: Circuit, way: Candidate) -> None:
         name = f"{circuit.lane} {circuit.model}".rstrip()
+        if not await self._leases.take(name):
+            self._elsewhere[circuit] = self._now_s() + WAIT_S
+            return
         try:
-            await probe.ask(way, self._upstream)
+            await self._ask(way)
+            self._well(circuit, name)
         except Fault as fault:
-            if fault.remedy is not Remedy.NONE:
+            if fault.remedy is Remedy.NONE:  # a complaint about our question is an answer, too
+                self._well(circuit, name)
+            else:
                 circuit.trial_failed(self._now_s(), fault.retry_after_s)
                 log.info("%s is not well yet: %s", name, fault.message)
-                return
         finally:
             circuit.release(self)
-        circuit.close()  # a complaint about our question is an answer, too
+            await self._leases.answered(name)
+
+    def _well(self, circuit: Circuit, name: str) -> None:
+        circuit.close()
         log.info("%s is well again", name)
+
+    async def _ask(self, way: Candidate) -> None:
+        lender = self._lenders.get(way.channel.id)
+        if lender is None:
+            await probe.ask(way, self._upstream)
+        else:
+            await lender.probe(way, lambda one: probe.ask(one, self._upstream))
 
     def _look_at_idle(self, now_s: float) -> None:
         """Ask one lane that nobody has used for long, and whose provider tells for nothing."""
@@ -98,6 +129,8 @@ class Prober:
                 self._begin(self._look_at(way))
 
     async def _look_at(self, way: Candidate) -> None:
+        if not await self._leases.take(f"idle {way.lane}", self._health.rules.probe_idle_s):
+            return
         try:
             await probe.list_models(way, self._upstream)
         except Fault as fault:

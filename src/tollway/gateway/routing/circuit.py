@@ -35,6 +35,9 @@ class Why(enum.StrEnum):
 TESTED = frozenset({Why.KEY_REFUSED, Why.UNPAID, Why.KEYWORD})
 """Where channels are probed, only a probe closes these: no caller's call is spent on finding out."""
 
+ASKED = frozenset({Why.RATE_LIMITED, Why.ASKED_TO_WAIT})
+"""The provider said for how long: that is no measure of ours."""
+
 
 class Circuit:
     """The record of one (lane, model); without a model, of what holds for the whole lane.
@@ -187,8 +190,10 @@ class Circuit:
         self.opened = False
         self._changed(self)
 
-    def adopt(self, why: Why, until_s: float) -> None:
-        """Another process found it open."""
+    def adopt(self, why: Why, until_s: float, now_s: float) -> None:
+        """Another process found it open; if we find it so, too, it rests twice as long."""
+        if why not in ASKED:
+            self._next_rest_s = max(self._next_rest_s, min(2 * (until_s - now_s), self._rules.cooldown_max_s))
         self._rest(why, until_s, opened=False)
 
     # -- what strategies look at -------------------------------------------------------------------------------

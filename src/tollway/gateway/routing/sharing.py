@@ -64,7 +64,7 @@ class Sharing:
             self._known[key] = entry.said_s
             circuit = health.of(LaneId(entry.lane), entry.model)
             if entry.why in _WHYS:
-                circuit.adopt(Why(entry.why), entry.until_s + offset_s)
+                circuit.adopt(Why(entry.why), entry.until_s + offset_s, self._clock.monotonic_s())
             elif circuit.why is not None:
                 circuit.close()
             health.news.discard(key)  # it is no news of ours
