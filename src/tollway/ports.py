@@ -60,7 +60,8 @@ class Database(Protocol):
 class KeyValue(Protocol):
     """Small facts that processes share and that may be lost: counts, shares and rests, never money.
 
-    Every entry ends by itself `ttl_s` seconds (more than 0) after it was put. Every method raises Unavailable when the
+    Every entry ends by itself `ttl_s` seconds (more than 0) after it was put. A value of more than 1 MiB is none of
+    ours: nothing stands there, and nobody reads it. Every method raises Unavailable when the
     store cannot be reached in time; whether an `add` or a `swap` was done is then not known. Nothing that a caller
     waits for may wait for this.
     """

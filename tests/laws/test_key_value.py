@@ -165,3 +165,14 @@ async def test_two_processes_see_the_same(valkey: Valkey) -> None:
     assert [await one.add(name, 2, LONG_S), await other.add(name, 3, LONG_S)] == [2, 5]
     await one.close()
     await other.close()
+
+
+async def test_a_huge_value_is_as_good_as_none_and_makes_room_for_ours(store: KeyValue) -> None:
+    name = fresh()
+    await store.put(name, b"x" * (1 << 20), LONG_S)
+    assert len(await store.get(name) or b"") == 1 << 20
+    await store.put(name, b"x" * ((1 << 20) + 1), LONG_S)
+    assert await store.get(name) is None
+    assert not await store.swap(name, b"x", b"y", LONG_S)
+    assert await store.swap(name, None, b"ours", LONG_S)
+    assert await store.get(name) == b"ours"

@@ -23,8 +23,15 @@ if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) 
 return redis.call('GET', KEYS[1])
 """
 """It answers in digits: a number of Lua's has but 53 bits."""
+MOST_BYTES = 1 << 20
+"""A longer value is none of ours, whoever put it there, and would only hold us up."""
+GET = """
+if redis.call('STRLEN', KEYS[1]) > tonumber(ARGV[1]) then return false end
+return redis.call('GET', KEYS[1])
+"""
 SWAP = """
-local had = redis.call('GET', KEYS[1])
+local had = false
+if redis.call('STRLEN', KEYS[1]) <= tonumber(ARGV[6]) then had = redis.call('GET', KEYS[1]) end
 if had == false then
   if ARGV[1] == '1' then return 0 end
 elseif ARGV[1] == '0' or had ~= ARGV[2] then return 0 end
@@ -51,11 +58,11 @@ class RedisKeyValue:
             client_name="tollway",
         )
         self._server: Redis = Redis.from_pool(pool)
-        self._add, self._swap = self._server.register_script(ADD), self._server.register_script(SWAP)
+        self._get, self._add, self._swap = (self._server.register_script(text) for text in (GET, ADD, SWAP))
 
     async def get(self, name: str) -> bytes | None:
         """See KeyValue."""
-        return cast("bytes | None", await _reached(self._server.get(name)))
+        return cast("bytes | None", await _reached(self._get(keys=[name], args=[MOST_BYTES])))
 
     async def put(self, name: str, value: bytes, ttl_s: float) -> None:
         """See KeyValue."""
@@ -69,7 +76,7 @@ class RedisKeyValue:
     async def swap(self, name: str, expected: bytes | None, value: bytes | None, ttl_s: float) -> bool:
         """See KeyValue."""
         stood, stands = int(expected is not None), int(value is not None)
-        args: list[bytes | int] = [stood, expected or b"", stands, value or b"", _milliseconds(ttl_s)]
+        args: list[bytes | int] = [stood, expected or b"", stands, value or b"", _milliseconds(ttl_s), MOST_BYTES]
         return bool(await _reached(self._swap(keys=[name], args=args)))
 
     async def close(self) -> None:

@@ -1,12 +1,13 @@
 """Who guesses keys at several gateways is shut out of all of them."""
 
+import msgspec
 import pytest
 
 from tests.gateway.ledger.books import StillClock
 from tollway.backends.memory.shelf import Shelf
 from tollway.core.errors import Unavailable
 from tollway.gateway.auth.lockout import IpLocked, Lockout, LockoutRule
-from tollway.gateway.auth.neighbours import Neighbours
+from tollway.gateway.auth.neighbours import SHUT_OUT, Neighbours
 
 PEER, OTHER = "203.0.113.7", "203.0.113.8"
 
@@ -100,3 +101,28 @@ async def test_where_nobody_is_shut_out_nothing_is_told() -> None:
     gates.fail(0, 50)
     await gates.round()
     assert len(gates.store) == 0
+
+
+@pytest.mark.parametrize(
+    "rubbish", [b"", b"\xff\xfe", b"\x81\xa1", b"\x80" * 300_000, msgspec.msgpack.encode({OTHER: 1e300, "x": -1e300})]
+)
+async def test_a_torn_poisoned_or_huge_list_shuts_nobody_out_and_is_written_anew(rubbish: bytes) -> None:
+    gates = Gates()
+    await gates.store.put(SHUT_OUT, rubbish, 900.0)
+    await gates.store.put(f"authfail:{PEER}", b"many", 900.0)
+    await gates.round()
+    assert gates.shut(OTHER) == [False] * 3
+    gates.fail(0, 10)
+    for _ in range(2):
+        await gates.round()
+    assert gates.shut() == [True] * 3
+
+
+async def test_nobody_is_shut_out_longer_than_the_rule_whatever_a_list_says() -> None:
+    gates = Gates()
+    await gates.store.put(SHUT_OUT, msgspec.msgpack.encode({OTHER: gates.clock.now_s() + 4000.0}), 900.0)
+    await gates.round()
+    assert gates.shut(OTHER) == [True] * 3
+    gates.clock.at_s += LockoutRule().locked_s
+    await gates.round()
+    assert gates.shut(OTHER) == [False] * 3

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -279,3 +280,20 @@ async def test_whoever_asks_without_end_does_not_reach_the_store_with_every_call
     assert [await one.may(who) for _ in range(3)] == [True] * 3
     assert [await other.may(who) for _ in range(500)] == [False] * 500
     assert Counting.asked < 20
+
+
+def poisons() -> list[bytes]:
+    """Lists that no gateway of ours would write."""
+    pack = msgspec.msgpack.encode
+    strange = {"x": [-50, -50, 1_800_000_000.0, 0.0], "y": [5, 50, 1_800_000_000.0, 0.0], "z": [5, 5, 9e18, 9e18]}
+    return [b"", b"\xff", pack({"a": 1}), pack({"b": [3, 3, 1.0, 1.0]})[:-4], b"\x80" * 70_000, pack(strange)]
+
+
+@pytest.mark.parametrize("poison", poisons(), ids=range(6))
+async def test_a_torn_poisoned_or_huge_list_fails_no_call_and_gives_nobody_more(poison: bytes) -> None:
+    clock = StillClock()
+    store = Shelf(clock)
+    one, other = (Process(store, clock, name) for name in "ab")
+    who = caller(key="k", requests_per_minute=4)
+    await store.put("rpm:k", poison, 100.0)
+    assert [await process.may(who) for process in (one, other, one, other, one, other)] == [True] * 4 + [False] * 2

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 from tests.gateway.routing.test_health import ONE, TWO, failing, fault
 
@@ -10,7 +11,7 @@ from tollway.backends.memory.shelf import Shelf
 from tollway.core.errors import Unavailable
 from tollway.gateway.routing.circuit import Why
 from tollway.gateway.routing.health import Health
-from tollway.gateway.routing.sharing import NAME, Sharing
+from tollway.gateway.routing.sharing import MOST, MOST_BYTES, NAME, Sharing
 from tollway.gateway.together import open_store
 from tollway.ports import KeyValue
 
@@ -131,3 +132,92 @@ async def test_rubbish_is_overwritten(store: KeyValue) -> None:
     await one.sharing.round()
     await two.sharing.round()
     assert not two.health.all_well
+
+
+@pytest.mark.parametrize("off_s", [-86_400.0, -3600.0, 3600.0, 86_400.0])
+async def test_hosts_whose_clocks_differ_by_hours_rest_no_longer_and_no_shorter_for_it(off_s: float) -> None:
+    """What is new to whoever listens was said a moment ago, whatever the clock of whoever said it."""
+    store = Shelf(Clock())
+    wrong, right = Process("wrong", store), Process("right", store)
+    wrong.clock.off += off_s
+    for process in (wrong, right):
+        await process.sharing.round()
+    failing(wrong.health, ONE, 5, fault())
+    await wrong.sharing.round()
+    await right.sharing.round()
+    assert not right.health.usable(ONE, 129.9) and right.health.usable(ONE, 130.0)
+    right.health.answered(ONE, 130.0)
+    await right.sharing.round()
+    await wrong.sharing.round()
+    assert wrong.health.all_well, "the last word counts, not the latest clock"
+    failing(wrong.health, ONE, 5, fault())
+    await wrong.sharing.round()
+    await right.sharing.round()
+    assert not right.health.all_well
+
+
+async def test_whoever_has_just_come_goes_by_the_age_of_what_is_said_but_rests_no_longer_than_was_said() -> None:
+    store = Shelf(Clock())
+    one, ahead = Process("one", store), Process("ahead", store)
+    ahead.clock.off += 3600.0
+    failing(one.health, ONE, 5, fault())
+    failing(ahead.health, TWO, 5, fault())
+    for process in (one, ahead):
+        await process.sharing.round()
+    late = Process("late", store)
+    late.pass_s(20.0)
+    await late.sharing.round()
+    assert not late.health.usable(ONE, 129.9) and late.health.usable(ONE, 130.0)
+    assert not late.health.usable(TWO, 149.9) and late.health.usable(TWO, 150.0)
+
+
+def poisons() -> list[bytes]:
+    """Lists that no gateway of ours would write."""
+    huge = b'["' + b"x" * 3_000_000 + b'"]'
+    forever = msgspec.json.encode([["one", "m", "failures", 1e300, -1e300, "x"]])
+    long = msgspec.json.encode([["l" * 2000, "m", "failures", 9e9, 0.0, "x"]])
+    many = msgspec.json.encode([[f"ghost{n}", "", "failures", 9e9, 9e9 - 5, "x"] for n in range(5000)])
+    return [
+        b"",
+        b"\xff\xfe{",
+        b'[["one","m","fail',
+        b'{"a":1}',
+        b"[[1,2,3,4,5,6]]",
+        b"[null]",
+        huge,
+        forever,
+        long,
+        many,
+    ]
+
+
+@pytest.mark.parametrize("poison", poisons(), ids=range(10))
+async def test_a_torn_poisoned_or_huge_list_does_no_lasting_harm(poison: bytes) -> None:
+    store = Shelf(Clock())
+    await store.put(NAME, poison, 7200.0)
+    one, two = Process("one", store), Process("two", store)
+    for process in (one, two):
+        await process.sharing.round()
+    longest_s = one.health.rules.retry_after_max_s
+    assert one.health.usable(ONE, 100.0 + longest_s), "nothing rests longer than a provider might ask for"
+    assert len(tuple(one.health)) <= MOST
+    failing(one.health, TWO, 5, fault())
+    for process in (one, two):
+        await process.sharing.round()
+    assert not two.health.usable(TWO, 100.0)
+    said = await store.get(NAME)
+    assert said is not None and len(said) < MOST_BYTES
+
+
+async def test_a_channel_that_only_one_host_has_is_no_concern_of_the_others() -> None:
+    """Channels of a file may differ from host to host: who does not have one closes its record, and says nothing."""
+    store = Shelf(Clock())
+    one, two = Process("one", store), Process("two", store)
+    failing(one.health, ONE, 5, fault())
+    await one.sharing.round()
+    await two.sharing.round()
+    for circuit in two.health.open:
+        two.health.drop(circuit)
+    for process in (two, one, two):
+        await process.sharing.round()
+    assert two.health.all_well and not one.health.all_well

@@ -6,6 +6,8 @@ from tollway.ports import Clock
 
 MOST = 100_000
 """Names at once; the one that was begun longest ago is forgotten first."""
+MOST_BYTES = 1 << 20
+"""A longer value is none of ours."""
 INT64 = range(-(2**63), 2**63)
 
 
@@ -64,7 +66,7 @@ class Shelf:
 
     def _standing(self, name: str) -> Entry | None:
         entry = self._entries.get(name)
-        if entry is not None and entry.ends_at_s <= self._clock.monotonic_s():
+        if entry is not None and (len(entry.value) > MOST_BYTES or entry.ends_at_s <= self._clock.monotonic_s()):
             del self._entries[name]
             return None
         return entry

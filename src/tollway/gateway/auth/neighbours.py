@@ -11,6 +11,10 @@ SHUT_OUT = "authblock:all"
 MOST = 1_000
 """Addresses on the list that all processes read; the one whose time is over first leaves it."""
 TRIES = 8
+MOST_BYTES = 256 * 1024
+"""A longer list is not ours, or broken."""
+LATE_S = 3600.0
+"""So much later than possible an end may be said, by a host whose clock is wrong; what is beyond it is rubbish."""
 
 _read = msgspec.msgpack.Decoder(dict[str, float]).decode
 _write = msgspec.msgpack.Encoder().encode
@@ -35,7 +39,7 @@ class Neighbours:
         """Tell who failed here, and learn who is shut out. Raises Unavailable."""
         rule, now_s = self._lockout.rule, self._clock.now_s()
         for group in list(self._untold):
-            failed = await self._store.add(f"authfail:{group}", self._untold[group], rule.within_s)
+            failed = await self._counted(f"authfail:{group}", self._untold[group])
             del self._untold[group]
             if failed >= rule.failures:
                 self._lockout.shut_out(group, self._clock.monotonic_s() + rule.locked_s)
@@ -52,9 +56,30 @@ class Neighbours:
             raw = await self._store.get(SHUT_OUT)
             self._learn(raw, now_s)
 
+    async def _counted(self, name: str, by: int) -> int:
+        within_s = self._lockout.rule.within_s
+        try:
+            return await self._store.add(name, by, within_s)
+        except ValueError:  # what stands there is no count of ours
+            await self._store.put(name, b"%d" % by, within_s)
+            return by
+
     def _learn(self, raw: bytes | None, now_s: float) -> None:
-        known = _read(raw) if raw is not None else {}
+        latest_s = now_s + self._lockout.rule.locked_s
+        known = {
+            group: min(until_s, latest_s) for group, until_s in _known(raw).items() if until_s <= latest_s + LATE_S
+        }
         for group, until_s in known.items():
             if until_s > now_s and self._known.get(group) != until_s:
-                self._lockout.shut_out(group, until_s - now_s + self._clock.monotonic_s())
+                self._lockout.shut_out(group, min(until_s, latest_s) - now_s + self._clock.monotonic_s())
         self._known = {group: until_s for group, until_s in known.items() if until_s > now_s}
+
+
+def _known(raw: bytes | None) -> dict[str, float]:
+    """Who is shut out until when. What is torn, or no list of ours, is written anew."""
+    if raw is None or len(raw) > MOST_BYTES:
+        return {}
+    try:
+        return _read(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}

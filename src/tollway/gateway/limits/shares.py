@@ -18,7 +18,8 @@ from tollway.ports import Clock, KeyValue
 
 KEPT_S = 100.0
 GONE_S = 80.0
-"""A process that said nothing of its share for so long is gone, and what it admitted is over a minute old."""
+"""A process that said nothing of its share for so long is gone, and what it admitted is over a minute old. As it says
+so every 15 s, two hosts' clocks may differ by a minute."""
 REFRESH_S = 15.0
 QUIET_S = 0.2
 """After so long without a request a process keeps no more than it has used."""
@@ -28,6 +29,8 @@ LOOK_S = 0.05
 AWAY_S = 1.0
 """A store that does not answer for so long is away."""
 TRIES = 12
+MOST_BYTES = 64 * 1024
+"""A longer list is not ours, or broken."""
 ERA = "rpm:era"
 """Another value when the store has forgotten everything."""
 ERA_S = 30 * 86_400.0
@@ -179,8 +182,8 @@ class Shares:
         for _ in range(TRIES):
             raw = await self._store.get(name)
             now_s, used = self._clock.now_s(), len(use.admitted)
-            known = _read(raw) if raw is not None else {}
-            others = {who: one for who, one in known.items() if who != self._me and now_s - one.said_s < GONE_S}
+            known = _known(raw)
+            others = {who: one for who, one in known.items() if who != self._me and abs(now_s - one.said_s) < GONE_S}
             taken = sum(one.share for one in others.values())
             free, need = use.limit - taken, used + waiting()
             soon = need  # whoever waits uses what he gets at once
@@ -194,11 +197,22 @@ class Shares:
                 use.share, use.told_used, use.told_s = share, spent, self.now_s()
                 use.elsewhere = sum(one.used for one in others.values())
                 first_s = min((one.frees_s for one in others.values() if one.used), default=None)
-                use.frees_s = 0.0 if first_s is None else first_s - now_s + self.now_s()
+                use.frees_s = 0.0 if first_s is None else min(first_s - now_s, WINDOW_S) + self.now_s()
                 idle = taken - use.elsewhere
                 use.left = free - share + idle
                 return idle
         raise Unavailable("the shared store is too busy")
+
+
+def _known(raw: bytes | None) -> dict[str, Entry]:
+    """By process. What is torn, or no list of ours, is written anew; shares that cannot be are none."""
+    if raw is None or len(raw) > MOST_BYTES:
+        return {}
+    try:
+        read = _read(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+    return {who: one for who, one in read.items() if 0 <= one.used <= one.share}
 
 
 def _ahead(used: int) -> int:

@@ -58,7 +58,7 @@ class Prober:
             for circuit in due[: AT_ONCE - len(self._tasks)]:
                 way = _way_to(circuit, ways.get(circuit.lane, []))
                 if way is None:
-                    circuit.close()  # the channel is gone, and its record with it
+                    self._health.drop(circuit)  # the channel is gone, and its record with it
                 else:
                     self._elsewhere.pop(circuit, None)
                     circuit.prober = self

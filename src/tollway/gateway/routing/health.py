@@ -193,6 +193,11 @@ class Health:
         """Those that are not closed."""
         return tuple(self._open.values())
 
+    def drop(self, circuit: Circuit) -> None:
+        """It leads nowhere here: its record is closed, which is no news for processes that have other channels."""
+        circuit.close()
+        self.news.discard((circuit.lane, circuit.model))
+
     def forget(self) -> None:
         """Everybody is well."""
         for circuit in self.open:
