@@ -101,9 +101,13 @@ class Leasing:
         for owner in await self._database.read(work):
             account = self.accounts.get(owner)
             if account is not None and account.lease is not None:
-                account.called_back_until_s = now_s + CALLED_BACK_S
-                if account.lease.free:
-                    self.give_back(account)
+                self.call_back(account, now_s)
+
+    def call_back(self, account: Account, now_s: float) -> None:
+        """Begin to give back what is free, and lease nothing ahead for a while."""
+        account.called_back_until_s = now_s + CALLED_BACK_S
+        if account.lease is not None and account.lease.free:
+            self.give_back(account)
 
     def return_idle(self) -> None:
         """Begin to give back the credit of accounts nobody used for a while; forget those without any."""

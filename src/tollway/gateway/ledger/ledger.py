@@ -18,6 +18,7 @@ from tollway.core.money import NanoUsd
 from tollway.core.receipt import Receipt
 from tollway.core.remark import MOST_NAME, remark
 from tollway.gateway.ledger import store
+from tollway.gateway.ledger.granting import granted
 from tollway.gateway.ledger.hold import Hold
 from tollway.gateway.ledger.journal import Journal
 from tollway.gateway.ledger.lease import NEARLY_EMPTY, Account, Lease, Rules
@@ -228,7 +229,7 @@ class Ledger:
         named = store.new_reference() if reference is None else remark(reference, "reference", MOST_NAME)
         by, why = remark(author, "author", MOST_NAME), remark(reason, "reason")
         gift = store.Grant(user, amount, kind, by, why, named, self.clock.now_s())
-        done = await self._database.write(lambda tx: store.grant(tx, gift))
+        done = await granted(gift, self._database, self._leasing, self._rules.patience_s)
         account = self._accounts.get(user)
         if done and account is not None:
             account.rest = max(0, account.rest + amount)

@@ -12,8 +12,8 @@ from tollway.gateway.ledger.store.allowances import (
 )  # fmt: skip
 from tollway.gateway.ledger.store.batch import Doubt
 from tollway.gateway.ledger.store.calls import Draw, settle
-from tollway.gateway.ledger.store.grants import Grant, Refund, grant, new_reference, refund
-from tollway.gateway.ledger.store.leases import LOST, Taken, Wish, give_back, recalled, renew, take, take_all
+from tollway.gateway.ledger.store.grants import CreditHeld, Grant, Refund, grant, new_reference, refund
+from tollway.gateway.ledger.store.leases import LOST, Taken, Wish, give_back, recall, recalled, renew, take, take_all
 from tollway.gateway.ledger.store.listing import receipts
 from tollway.gateway.ledger.store.months import drop_months, month_of, paid_by, receipt
 from tollway.gateway.ledger.store.months import tables as months
@@ -24,6 +24,7 @@ __all__ = [
     "LOST",
     "SOURCES",
     "Allowance",
+    "CreditHeld",
     "Doubt",
     "Draw",
     "Entry",
@@ -48,6 +49,7 @@ __all__ = [
     "post",
     "postpone",
     "pots",
+    "recall",
     "recalled",
     "receipt",
     "receipts",

@@ -29,6 +29,10 @@ class Grant(NamedTuple):
     expires_at: float | None = None
 
 
+class CreditHeld(BadRequest):
+    """There is so much to be taken back, but leases hold it."""
+
+
 class Refund(NamedTuple):
     """A charge given back, or part of it."""
 
@@ -45,7 +49,7 @@ class Refund(NamedTuple):
 def grant(tx: Transaction, new: Grant) -> bool:
     """Move credit from `issued` to the user; False when the reference was used before.
 
-    Raises BadRequest when less is free than would be taken back.
+    Raises BadRequest when less is free than would be taken back: CreditHeld when only leases are in the way.
     """
     purse = lock(tx, new.owner)
     if _used(tx, "grant", new.reference):
@@ -69,9 +73,11 @@ def _taken_back(owned: list[Pot], reserved: int, new: Grant) -> dict[int, int]:
     """The pots that a negative grant takes from: those of its kind (and label, if it has one), last-taken first."""
     amount = -new.amount
     fitting = [pot for pot in reversed(owned) if pot.kind == new.kind and new.label in ("", pot.label)]
-    most = min(total(fitting), total(owned) - reserved)
+    there = total(fitting)
+    most = min(there, total(owned) - reserved)
     if most < amount:
-        raise BadRequest(f"only {most} nano-dollars of {new.kind} credit are free to be taken back", field="credits")
+        refusal = BadRequest if there < amount else CreditHeld
+        raise refusal(f"only {most} nano-dollars of {new.kind} credit are free to be taken back", field="credits")
     return {part.account: -part.amount for part in Till(fitting).pay(amount)}
 
 

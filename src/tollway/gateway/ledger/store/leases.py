@@ -75,7 +75,7 @@ def _take(tx: Transaction, wish: Wish, purse: Purse) -> Taken:
     elsewhere = purse.reserved - ours
     if free < wish.need:
         if free + elsewhere >= wish.need:
-            tx.run("UPDATE purses SET recalled_at = :at WHERE owner = :owner", at=wish.at, owner=wish.owner)
+            recall(tx, wish.owner, wish.at)
         return Taken(0, 0, free, elsewhere)
     amount = min(free, max(wish.need, wish.waiting, min(wish.want, free // 4)))
     fence = wish.fence
@@ -154,6 +154,11 @@ def renew(tx: Transaction, leases: Collection[LeaseId], process: str, expires_at
     among = names(leases)
     held = f"SELECT id FROM leases WHERE process = :process AND id IN {among.text}"
     return {LeaseId(row[0]) for row in tx.run(held, process=process, **among.values)}
+
+
+def recall(tx: Transaction, owner: str, at: float) -> None:
+    """Ask every process to give back what lies idle of the owner's credit."""
+    tx.run("UPDATE purses SET recalled_at = :at WHERE owner = :owner", at=at, owner=owner)
 
 
 def recalled(tx: Transaction, process: str, since: float) -> list[str]:
