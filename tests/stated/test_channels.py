@@ -58,6 +58,7 @@ def test_no_key_shows_in_the_name_of_a_lane_or_of_a_row():
         ({"header_override": {"re:(": ""}}, ("header_override", "re:("), "no regular expression"),
         ({"header_override": {"x-a": "{key}"}}, ("header_override", "x-a"), "{key} is no placeholder"),
         ({"header_override": {"content-length": "1"}}, ("header_override", "content-length"), "belongs to"),
+        ({"proxy": "https://me:s3cret@h"}, ("proxy",), "must be http://, socks5://"),
         ({"thinking_to_content": True, "content_to_thinking": True}, ("content_to_thinking",), "one of the two"),
         ({"param_override": {"operations": {}}}, ("param_override", "operations"), "must be a list"),
     ],

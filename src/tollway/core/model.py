@@ -227,6 +227,8 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     param_override: BodyOverride | None = None
     status_map: dict[int, int] = {}
     """An upstream's status → the status it is taken for, before a remedy is chosen."""
+    proxy: str = ""
+    """URL of the proxy through which it is reached, perhaps with a password; empty: none."""
     system_prompt: str = ""
     """Said to the model first where a request has no system prompt."""
     system_prompt_override: bool = False

@@ -9,6 +9,7 @@ import msgspec
 
 from tollway.core.ids import ChannelId
 from tollway.core.model import STRIPPED, Channel
+from tollway.kit.http1.tunnel import proxy_of
 from tollway.kit.sendable import bad_base_url, bad_header, is_sendable
 from tollway.stated.headers import checked_headers
 from tollway.stated.mapping import checked_mapping
@@ -32,7 +33,7 @@ _GROUP = re.compile(r"[\w.:-]{1,64}")
 _AS_STATED = (
     *("key_choice", "enabled", "tag", "remark", "priority", "weight", "price_factor", "auto_disable", "test_model"),
     *("rpm", "tpm", "parallel", "key_rpm", "key_tpm", "key_parallel", "on_disconnect"),
-    *("system_prompt", "system_prompt_override", "force_format", "thinking_to_content", "content_to_thinking"),
+    *("proxy", "system_prompt", "system_prompt_override", "force_format", "thinking_to_content", "content_to_thinking"),
 )
 
 
@@ -71,6 +72,8 @@ class ChannelRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Fields set in every body, or `operations`."""
     status_code_mapping: dict[str, int | str] = {}
     """An upstream's status to the one it is taken for."""
+    proxy: str = ""
+    """`http://`, `socks5://` or `socks5h://[user:password@]host[:port]`: the channel is reached through it."""
     system_prompt: str = ""
     """Said to the model first where a request has no system prompt."""
     system_prompt_override: bool = False
@@ -125,6 +128,11 @@ def channel_of(row: ChannelRow, keys: Sequence[str], base_url: str, inherited: M
             raise Wrong(("headers", name), problem)
     if not 0 < row.price_factor <= MOST_FACTOR:
         raise Wrong(("price_factor",), f"must be above 0 and at most {MOST_FACTOR}")
+    if row.proxy:
+        try:
+            proxy_of(row.proxy)
+        except ValueError as error:
+            raise Wrong(("proxy",), str(error)) from None
     if row.thinking_to_content and row.content_to_thinking:
         raise Wrong(("content_to_thinking",), "goes against thinking_to_content: state one of the two")
     own = {name: value for name in INHERITED if (value := getattr(row, name)) is not None}

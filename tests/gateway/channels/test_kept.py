@@ -26,10 +26,12 @@ async def test_a_channel_opens_as_it_was_stated_and_inherits_the_rest(stock: Sto
 
 async def test_nothing_secret_stands_in_the_table_but_sealed(stock: Store) -> None:
     row = {**ROW, "headers": {"x-token": "hidden-1"}, "header_override": {"x-more": "hidden-2"}}
+    row["proxy"] = "socks5://me:hidden-3@10.0.0.1:1080"
     made = await stock.channels().create(row, "ann")
     seen = await stock.dump()
-    assert not [secret for secret in (SECRET, SECRET[3:-4], "hidden-1", "hidden-2") if secret in seen]
-    assert tails_in(made) == {"keys": ["sk-...6789"], "headers": ["x-token"], "header_override": ["x-more"]}
+    assert not [secret for secret in (SECRET, SECRET[3:-4], "hidden-1", "hidden-2", "hidden-3") if secret in seen]
+    assert tails_in(made) == {"keys": ["sk-...6789"], "headers": ["x-token"], "header_override": ["x-more"],
+                              "proxy": ["socks5://10.0.0.1:1080"]}  # fmt: skip
 
 
 async def test_an_edit_replaces_what_it_states_and_keeps_the_sealed_rest(stock: Store) -> None:

@@ -9,6 +9,10 @@ import pytest
 
 from tests.gateway.pipeline.stage import SSE, Played, Stage, chat_body, claude, open_stage, refused, spoken, whole
 from tollway.core.receipt import Reason
+from tollway.gateway.channels.roster import Source
+from tollway.gateway.channels.show import show_channel
+from tollway.kit.http1.tunnel import through
+from tollway.kit.http1.wire import UpstreamError
 
 
 def staged(folder: Path, *channels: str) -> AbstractAsyncContextManager[Stage]:
@@ -221,3 +225,16 @@ async def test_a_status_that_is_mapped_to_a_callers_mistake_ends_the_call(tmp_pa
         assert (ear.status, len(stage.outside.asked)) == (422, 1)
         assert (await stage.receipt(ear.call)).reason is Reason.FAILED
         await stage.quiet()
+
+
+async def test_a_channel_with_a_proxy_is_reached_through_it_and_its_password_is_shown_nowhere(tmp_path: Path) -> None:
+    async with staged(tmp_path, 'proxy = "socks5://me:s3cret@proxy.example:1080"') as stage:
+        failed = UpstreamError("connect", "no connection to api.openai.com:443: the proxy answered 407 to CONNECT")
+        ear = await stage.chat(failed)
+        assert stage.outside.asked[0].origin == through(
+            "https://api.openai.com", "socks5://me:s3cret@proxy.example:1080"
+        )
+        assert ear.status == 502 and b"s3cret" not in ear.data
+        assert "s3cret" not in repr(stage.hub.channels)
+        shown = show_channel(stage.hub.channels[0], Source.FILE)
+        assert shown["proxy"] == "socks5://proxy.example:1080" and "s3cret" not in repr(shown)

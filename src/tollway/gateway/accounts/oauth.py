@@ -7,6 +7,7 @@ import msgspec
 
 from tollway.gateway.accounts.account import Account, Grant
 from tollway.gateway.remedy import masked
+from tollway.kit.http1.tunnel import through
 from tollway.kit.http1.wire import Outbound, UpstreamError
 from tollway.kit.sendable import is_sendable
 from tollway.ports import Upstream
@@ -31,6 +32,8 @@ class TokenAddress(NamedTuple):
     url: str
     client_id: str
     timeout_s: float = 20.0
+    proxy: str = ""
+    """Through which it is reached, as the accounts' own calls are."""
 
 
 async def renew(account: Account, address: TokenAddress, upstream: Upstream, now_s: float) -> Grant:
@@ -58,7 +61,7 @@ def _question(account: Account, address: TokenAddress) -> Outbound:
         "client_id": address.client_id,
     }
     return Outbound(
-        origin=f"{parts.scheme}://{parts.netloc}",
+        origin=through(f"{parts.scheme}://{parts.netloc}", address.proxy),
         target=f"{parts.path or '/'}{query}".encode(),
         headers=((b"content-type", b"application/json"), (b"accept", b"application/json")),
         body=msgspec.json.encode(fields),

@@ -28,7 +28,7 @@ def open_pool(stated: AccountPool, subscription: Subscription, upstream: Upstrea
     """The pool; its file is not touched before the first call. `now_s`: Unix seconds."""
     row = stated.row
     margin_s = subscription.margin_s if row.refresh_margin_s is None else row.refresh_margin_s
-    address = TokenAddress(row.token_url, row.client_id, row.refresh_timeout_s)
+    address = TokenAddress(row.token_url, row.client_id, row.refresh_timeout_s, stated.channel.proxy)
 
     async def renewed(account: Account) -> Grant:
         return await renew(account, address, upstream, now_s())

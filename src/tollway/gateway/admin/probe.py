@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from tollway.core.model import Channel
 from tollway.gateway.catalog import Catalog
 from tollway.gateway.provider import Aim, Provider
+from tollway.kit.http1.tunnel import through
 from tollway.kit.http1.wire import Outbound
 from tollway.ports import Upstream
 
@@ -42,7 +43,7 @@ class Prober:
         lines = (*provider.authorize(channel.key), *provider.headers, *channel.headers)
         headers = [(name.lower().encode(), value.encode()) for name, value in lines]
         return Outbound(
-            origin=f"{url.scheme}://{url.netloc}",
+            origin=through(f"{url.scheme}://{url.netloc}", channel.proxy),
             target=f"{url.path}{query}".encode(),
             headers=((b"content-type", b"application/json"), *headers),
             body=b"{}",

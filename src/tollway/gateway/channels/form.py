@@ -21,8 +21,10 @@ MOST_NUMBER = 2**53
 MOST_SECONDS = 7 * 86_400
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+-]{0,99}")
 KEYS = ("key", "keys")
-SECRET = ("headers", "header_override")
+HEADERS = ("headers", "header_override")
 """Fields whose values may hold credentials as well: sealed with the keys, and shown by their names only."""
+SECRET = (*HEADERS, "proxy")
+"""All that is sealed with the keys."""
 ELSEWHERE = ("key_env", "keys_env")
 
 

@@ -10,7 +10,7 @@ from tollway.core.groups import AUTO
 from tollway.core.ids import ChannelId
 from tollway.core.model import Channel
 from tollway.gateway.channels import store
-from tollway.gateway.channels.form import KEYS, SECRET, Form, Stated, check_id
+from tollway.gateway.channels.form import HEADERS, KEYS, Form, Stated, check_id
 from tollway.gateway.channels.groups import groups_in
 from tollway.gateway.channels.mask import tails_of
 from tollway.gateway.channels.store import ChannelRecord
@@ -191,7 +191,9 @@ class StoredChannels:
         has = any(stated.secret.values())
         sealed = await self._vault.seal(_encode(stated.secret), _context(stated.id)) if has else ""
         edition, created_s, changed_s = times
-        tails = _encode(tails_of(stated.secret.get("keys", ()), [stated.secret.get(name, {}) for name in SECRET]))
+        secret = stated.secret
+        lines = [secret.get(name, {}) for name in HEADERS]
+        tails = _encode(tails_of(secret.get("keys", ()), lines, secret.get("proxy", "")))
         tested = (None, None, "") if old is None else (old.tested_at_s, old.test_ms, old.test_problem)
         body, enabled = _encode(stated.open).decode(), stated.enabled
         return ChannelRecord(

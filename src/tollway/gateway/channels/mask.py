@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 _MASKED = re.compile(r".{3}\.\.\..{4}", re.DOTALL)
 
@@ -17,10 +18,18 @@ def is_masked(key: str) -> bool:
     return key == "***" or _MASKED.fullmatch(key) is not None
 
 
-def tails_of(keys: Iterable[str], headers: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """What may be shown of a channel's secrets: masked keys, and the names of its headers and header overrides."""
+def bare_url(url: str) -> str:
+    """The URL without user, password, query or fragment."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def tails_of(keys: Iterable[str], headers: Sequence[Mapping[str, Any]], proxy: str = "") -> dict[str, list[str]]:
+    """What may be shown of a channel's secrets: masked keys, the names of its headers and header overrides, and where
+    its proxy is."""
     plain, overrides = headers
     return {
+        "proxy": [bare_url(proxy)] if proxy else [],
         "keys": [mask(key) for key in keys],
         "headers": [name.lower() for name in plain],
         "header_override": list(overrides),

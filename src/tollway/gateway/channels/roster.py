@@ -49,13 +49,13 @@ class Fixed(NamedTuple):
 
 
 def moved_channels(old: Iterable[Listed], new: Iterable[Listed]) -> set[str]:
-    """Those that have other keys or another address than before."""
+    """Those that have other keys, another address or another proxy than before."""
     known = {one.channel.id: one.channel for one in old}
     pairs = ((known.get(one.channel.id), one.channel) for one in new)
     return {
         now.id
         for before, now in pairs
-        if before is not None and (before.base_url, before.keys) != (now.base_url, now.keys)
+        if before is not None and (before.base_url, before.keys, before.proxy) != (now.base_url, now.keys, now.proxy)
     }
 
 

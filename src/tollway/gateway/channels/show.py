@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
 from tollway.core.model import Channel
-from tollway.gateway.channels.mask import tails_of
+from tollway.gateway.channels.mask import bare_url, tails_of
 from tollway.gateway.channels.roster import Source
 from tollway.gateway.channels.store import ChannelRecord
 from tollway.kit.iso8601 import iso
@@ -21,15 +20,9 @@ _AS_IT_IS = (
 )
 
 
-def bare_url(url: str) -> str:
-    """The URL without user, password, query or fragment."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
 def show_channel(channel: Channel, source: Source, tails: Mapping[str, list[str]] | None = None) -> Shown:
     """A channel; `tails` replaces what its own keys and headers would show, where they are still sealed."""
-    shown = tails or tails_of(channel.keys, (dict(channel.headers), dict(channel.header_override)))
+    shown = tails or tails_of(channel.keys, (dict(channel.headers), dict(channel.header_override)), channel.proxy)
     return {
         "id": channel.id,
         "source": source.value,
@@ -41,6 +34,7 @@ def show_channel(channel: Channel, source: Source, tails: Mapping[str, list[str]
         "models": None if channel.models is None else sorted(channel.models),
         "groups": list(channel.groups),
         **{name: getattr(channel, name) for name in _AS_IT_IS},
+        "proxy": next(iter(shown.get("proxy", ())), ""),
         "headers": shown["headers"],
         "header_override": shown["header_override"],
     }

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from tollway.core.model import Channel
 from tollway.gateway.engine import Pages
 from tollway.gateway.provider import Provider
-from tollway.gateway.routing.candidate import split_base
+from tollway.gateway.routing.candidate import address_of
 from tollway.kit.http1.wire import Outbound, UpstreamError
 from tollway.ports import Upstream
 
@@ -19,7 +19,7 @@ async def ask(channel: Channel, provider: Provider, paths: Sequence[str], upstre
 
     Raises UpstreamError when the engine answered none of them at all.
     """
-    origin, base_path = split_base(channel.base_url, provider.bare_path)
+    origin, base_path = address_of(channel, provider.bare_path)
     lines = provider.authorize(channel.key) + channel.headers
     headers = tuple((name.lower().encode(), value.encode()) for name, value in lines)
     root = base_path.removesuffix("/v1")

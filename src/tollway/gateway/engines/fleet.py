@@ -15,7 +15,7 @@ from tollway.gateway.engines.asking import ask
 from tollway.gateway.engines.load import Busy, EngineLoad
 from tollway.gateway.engines.watch import Watch, Watched
 from tollway.gateway.provider import Provider
-from tollway.gateway.routing.candidate import split_base
+from tollway.gateway.routing.candidate import address_of
 from tollway.gateway.routing.plan import Candidate
 from tollway.kit.http1.wire import UpstreamError
 from tollway.ports import Upstream
@@ -55,7 +55,7 @@ class Engines:
             provider = self._providers.get(channel.provider)
             if provider is None or provider.engine is None:
                 continue
-            address = split_base(channel.base_url, provider.bare_path)
+            address = address_of(channel, provider.bare_path)
             if address not in members:
                 known = self._members.get(address)
                 slots = channel.parallel or provider.engine.slots if provider.engine.slots is not None else None

@@ -11,6 +11,7 @@ from tollway.gateway.provider import Aim, Provider
 from tollway.gateway.routing.plan import Candidate, Cost
 from tollway.gateway.shaping.headers import merged
 from tollway.gateway.shaping.shape import shape_of
+from tollway.kit.http1.tunnel import through
 
 
 def patient(channel: Channel, model: Model) -> Channel:
@@ -33,7 +34,7 @@ def candidate_of(
         raise ValueError(f"{provider.name} makes no vectors")
     provider = way
     through = lane or channel.lanes[0]
-    origin, base_path = split_base(channel.base_url, provider.bare_path)
+    origin, base_path = address_of(channel, provider.bare_path)
     lines = provider.authorize(through.key) + provider.headers + channel.headers
     fixed = (
         (b"content-type", b"application/json"),
@@ -75,6 +76,12 @@ def cost_of(price: Price, factor: float) -> Cost:
         long.cache_read * by_long,
         long.output * by_long,
     )
+
+
+def address_of(channel: Channel, bare_path: str = "") -> tuple[str, str]:
+    """Where a channel is reached: (origin, through its proxy if it has one; path without a trailing slash)."""
+    origin, path = split_base(channel.base_url, bare_path)
+    return through(origin, channel.proxy), path
 
 
 def split_base(base_url: str, bare_path: str = "") -> tuple[str, str]:

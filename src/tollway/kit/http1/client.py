@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from tollway.kit.http1.incoming import Incoming
 from tollway.kit.http1.pool import Pool
+from tollway.kit.http1.tunnel import Proxy, open_tunnel
 from tollway.kit.http1.upstream import StaleConnection, Wire
 from tollway.kit.http1.wire import Outbound, UpstreamError
 
@@ -87,7 +88,7 @@ class Client:
                     return wire
                 wire = Wire(pool)
                 try:
-                    sock = await dial(pool.host, pool.port, timeout_s)
+                    sock = await dial(pool.host, pool.port, timeout_s, pool.proxy)
                     phase = "tls" if pool.is_tls else "connect"
                     await self._attach(wire, sock, pool)
                 except BaseException:
@@ -136,8 +137,16 @@ class Client:
             self._keep_sweeping()
 
 
-async def dial(host: str, port: int, timeout_s: float) -> socket.socket:
+async def dial(host: str, port: int, timeout_s: float, proxy: Proxy | None = None) -> socket.socket:
     """A connected socket: the host's addresses in turn, half of the time left for each but the last. Raises OSError."""
+    if proxy is not None:
+        sock = await dial(proxy.host, proxy.port, timeout_s)
+        try:
+            await open_tunnel(sock, proxy, host, port)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
     loop = asyncio.get_running_loop()
     addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     error = OSError(f"no address for {host}")

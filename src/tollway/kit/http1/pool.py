@@ -5,6 +5,7 @@ import heapq
 import itertools
 from urllib.parse import urlsplit
 
+from tollway.kit.http1.tunnel import parted
 from tollway.kit.http1.upstream import Wire
 from tollway.kit.http1.wire import Headers, Outbound
 
@@ -16,11 +17,12 @@ class Pool:
 
     __slots__ = (
         "_arrivals", "_waiting", "heads", "host", "idle", "is_tls", "loop", "max_idle", "max_open", "opened", "port",
-        "request_tail", "wires",
+        "proxy", "request_tail", "wires",
     )  # fmt: skip
 
     def __init__(self, origin: str, max_idle: int, max_open: int) -> None:
-        """Raises ValueError when `origin` is not `http[s]://host[:port]`."""
+        """Raises ValueError when `origin` is not `http[s]://host[:port]`, perhaps through a proxy (see tunnel.py)."""
+        origin, self.proxy = parted(origin)
         url = urlsplit(origin)
         if url.scheme not in ("http", "https") or not url.hostname or url.path not in ("", "/") or url.query:
             raise ValueError(f"not an origin: {origin}")

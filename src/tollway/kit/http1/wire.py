@@ -13,7 +13,7 @@ class Outbound(msgspec.Struct, frozen=True):
     """One request to a provider, ready to send."""
 
     origin: str
-    """`scheme://host[:port]`, the pool it goes through."""
+    """`scheme://host[:port]`, the pool it goes through; `tunnel.through` makes one that leads through a proxy."""
     target: bytes
     """Path and query."""
     headers: tuple[tuple[bytes, bytes], ...]

@@ -59,8 +59,8 @@ def only(hub: str, **change: Any) -> dict[str, Any]:
         ({"param_override": '{"temperature":0}'}, {"param_override": {"temperature": 0}}),
         ({"setting": '{"pass_through_body_enabled":true}'}, {"pass_through": True}),
         (
-            {"setting": '{"force_format":true,"thinking_to_content":true,"proxy":""}'},
-            {"force_format": True, "thinking_to_content": True},
+            {"setting": '{"force_format":true,"thinking_to_content":true,"proxy":"socks5://a:b@h:1"}'},
+            {"force_format": True, "thinking_to_content": True, "proxy": "socks5://a:b@h:1"},
         ),
         (
             {"setting": '{"system_prompt":"Be kind.","system_prompt_override":true}'},
@@ -89,7 +89,7 @@ def test_what_has_no_counterpart_is_listed() -> None:
     found = taken(
         "new-api",
         {"type": 33},
-        {"setting": '{"proxy":"socks5://x","azure":true}', "other": "2024-02-01", "used_quota": 5},
+        {"setting": '{"proxy":"https://x","azure":true}', "other": "2024-02-01", "used_quota": 5},
         {"model_mapping": "{broken", "settings": "[1]"},
         {"key": '{"type":"service_account"}'},
     )

@@ -7,6 +7,7 @@ from typing import Any
 from tollway.core.groups import DEFAULT
 from tollway.gateway.channels.imports.found import Found, Values, World
 from tollway.gateway.channels.imports.relay_types import NAMES, NEW_API, ONE_API, Kind
+from tollway.kit.http1.tunnel import proxy_of
 
 KINDS: Mapping[str, Mapping[int, Kind]] = {"new-api": NEW_API, "one-api": ONE_API}
 ALLOWED = {
@@ -123,11 +124,22 @@ def _setting(setting: Mapping[str, Any], where: str, found: Found) -> Values:
     for name, value in setting.items():
         if name in SWITCHES:
             made |= {SWITCHES[name]: True} if value else {}
+        elif name == "proxy" and value:
+            made |= _proxy(str(value), f"{where}.setting.proxy", found)
         elif name == "system_prompt":
             made |= {"system_prompt": str(value)} if value else {}
         elif value:
             found.note(f"{where}.setting.{name}", "has no counterpart")
     return made
+
+
+def _proxy(url: str, where: str, found: Found) -> Values:
+    try:
+        proxy_of(url)
+    except ValueError as error:
+        found.note(where, f"{error}: the channel is reached without a proxy")
+        return {}
+    return {"proxy": url}
 
 
 def _others(settings: Mapping[str, Any], where: str, found: Found) -> Values:
