@@ -217,3 +217,25 @@ def test_a_bad_row_is_refused_with_its_file_line_and_field(change, message):
 def test_a_fallback_of_an_unknown_model_is_refused():
     with pytest.raises(TomlError, match=r"tollway.toml:2: fallbacks.gpt-9: names no model"):
         loaded('[fallbacks]\ngpt-9 = ["echo"]\n')
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ('fallbacks = ["text-embedding-3-large"]\nprice.input = 1', "fallbacks"),
+        ("price.input = 1\nprice.output = 2", "price.output"),
+        ("price.input = 0", "price"),
+        ('type = "vectors"\nprice.input = 1', "type"),
+    ],
+)
+def test_a_row_that_no_embedding_model_can_have_is_refused_by_name(more, field):
+    kind = "" if "type" in more else 'type = "embedding"\n'
+    head = f'[[models]]\nid = "v"\n{kind}provider = "openai"\ncontext_window = 9\nserved_by.openai = "v"\n'
+    with pytest.raises(TomlError) as refused:
+        loaded(head + more)
+    assert field in str(refused.value)
+
+
+def test_no_model_falls_back_to_one_that_makes_something_else():
+    with pytest.raises(TomlError, match="makes something else"):
+        loaded('[fallbacks]\ngpt-5-mini = ["text-embedding-3-small"]\n')
