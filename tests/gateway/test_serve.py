@@ -119,6 +119,15 @@ def test_a_second_server_on_the_folder_is_refused_and_the_first_goes_on(start: C
     assert hub._answers()
 
 
+def test_the_log_says_as_much_as_is_wanted(start: Callable[..., Hub]) -> None:
+    said = []
+    for level in ("info", "warning"):
+        hub = start({"TOLLWAY_LOG_LEVEL": level})
+        assert hub.stop() == 0
+        said.append("INFO tollway.serve stopping" in (hub.folder / "serve.log").read_text())
+    assert said == [True, False]
+
+
 def test_ready_turns_503_while_calls_are_finished(start: Callable[..., Hub]) -> None:
     hub = start({})
     with urllib.request.urlopen(f"{hub.url}/ready") as answer:

@@ -38,6 +38,13 @@ async def test_a_hundred_parallel_guarded_withdrawals_never_overdraw(database: D
     assert await database.read(lambda tx: tx.run("SELECT balance FROM accounts WHERE id = :id", id=number)) == [(0,)]
 
 
+async def test_serving_20_work_on_the_database_never_runs_in_the_event_loops_thread(database: Database) -> None:
+    """Whoever waits for a disk or a lock holds up his own call and nobody else's."""
+    here = threading.get_ident()
+    threads = [await do(lambda _: threading.get_ident()) for do in (database.read, database.write)]
+    assert here not in threads
+
+
 async def test_reading_then_writing_in_one_transaction_loses_no_update(database: Database) -> None:
     number = await account(database, 0)
 

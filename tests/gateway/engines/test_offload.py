@@ -212,6 +212,16 @@ def test_of_replicas_the_one_whose_cache_is_warm_gets_the_prompt() -> None:
         assert world.order(text=f"{text} and now another question", call=f"req_x{number}")[0] == homes[text]
 
 
+@pytest.mark.parametrize("aware", [True, False])
+def test_whether_prompts_go_where_they_were_read_is_a_setting(aware: bool) -> None:
+    world = World(("a", "b", "c"), OffloadRules(models={"qwen": Relief()}))
+    rules = EngineRules(prefix_aware=aware)
+    world.offload = Offload(world.offload.engines, (rules, OffloadRules(models={"qwen": Relief()})), lambda: 100.0)
+    world.offload.take(world.catalog.models, world.channels, world.catalog.find)
+    first = {world.order(text=PROMPT, call=f"req_{number}")[0] for number in range(30)}
+    assert len(first) == (1 if aware else 3)
+
+
 def test_a_warm_replica_is_left_when_waiting_for_it_costs_more_than_reading_anew() -> None:
     world = World(("a", "b"), OffloadRules(models={"qwen": Relief()}))
     home = world.order(text=PROMPT)[0]

@@ -48,6 +48,28 @@ def test_the_request_after_the_last_allowed_one_is_refused_and_told_when_to_come
     limiter.admit(who, "m", 60.0)
 
 
+@settings(max_examples=100, derandomize=True)
+@given(apart=st.lists(st.floats(0, 20, width=32), min_size=3, max_size=3), asked=st.floats(0, 5, width=32))
+def test_serving_20_whoever_comes_back_when_told_is_admitted_and_a_moment_earlier_is_not(
+    apart: list[float], asked: float
+) -> None:
+    """No queue is announced that is not there: a refusal says the moment, and the moment holds."""
+    limiter, who, now_s = RateLimiter(), caller(requests_per_minute=3), 0.0
+    for step in apart:
+        now_s += step
+        limiter.admit(who, "m", now_s).release()
+    now_s += asked
+    if sum(apart) + asked >= WINDOW_S:
+        return
+    with pytest.raises(RateLimited) as refused:
+        limiter.admit(who, "m", now_s)
+    wait_s = refused.value.retry_after_s
+    assert wait_s is not None and wait_s > 0
+    with pytest.raises(RateLimited):
+        limiter.admit(who, "m", now_s + wait_s - 0.01)
+    limiter.admit(who, "m", now_s + wait_s + 1e-6).release()
+
+
 def test_a_refusal_tells_the_limit_in_headers_as_an_answer_would() -> None:
     limiter, who = RateLimiter(), caller(requests_per_minute=2)
     limiter.admit(who, "m", 0.0)

@@ -10,6 +10,7 @@ from tollway.core.caller import Scope
 from tollway.core.errors import BadRequest, Fault, Forbidden, NoChannelAnswered, Remedy
 from tollway.core.model import Price
 from tollway.gateway.pipeline.turns import attempts
+from tollway.gateway.routing.observations import Seen
 from tollway.gateway.routing.plan import Plan
 
 ASKED = model()
@@ -95,6 +96,16 @@ def test_serving_13_2_21_whatever_serves_a_model_uses_the_same_router_not_its_fi
     subject = router([ASKED], [channel("first"), channel("second")])
     first = {subject.plan(ASKED, f"req_{number}", 0.0).candidates[0].channel.id for number in range(40)}
     assert first == {"first", "second"}
+
+
+def test_how_much_output_is_usual_decides_which_of_two_price_lists_is_the_cheaper() -> None:
+    """A model that is dear to ask and one that is dear to answer: `usual_output` tells which comes to less."""
+    talker = model("talker", price=Price(version="1", input=Decimal(9), output=Decimal(1)))
+    for usual, dearer in ((1, True), (100_000, False)):
+        subject = router([ASKED, talker], [channel("a")], strategy="cheapest", usual_output=usual)
+        seen = Seen(subject.signals, "req_1", 0.0, question(text="long " * 200))
+        one, other = (next(iter(subject.plan(each, "req_1", 0.0).candidates)) for each in (ASKED, talker))
+        assert (seen.price(other) > seen.price(one)) is dearer
 
 
 def test_no_attempt_goes_to_a_lane_that_failed_in_this_call() -> None:
