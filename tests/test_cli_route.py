@@ -27,11 +27,18 @@ def test_a_route_is_explained_from_the_files_and_the_database(shell: Shell, tmp_
     told = shell.json("route", "explain", "gpt-5-mini", "--prompt", "hello")
     assert [row["channel"] for row in told["candidates"]] == ["cheap", "cheap", "dear", "spare"]
     assert told["strategy"] == ["cheapest", "weighted"] and told["stated_by"] == "[routing]"
+    shell.json("channels", "create", "resting", "--provider", "openai", "--key", "sk-5", "--set", "enabled=false")
+    last = shell.json("route", "explain", "gpt-5-mini")["candidates"][-1]
+    assert (last["channel"], last["order"], last["excluded"]) == ("resting", None, "its channel is switched off")
     text = shell("route", "explain", "auto", "--prompt", "Prove the theorem step by step").output
     assert "auto → gpt-5.2 (a medium question, reasoning)" in text and "weight 0: after the others" in text
     assert "sk-" not in text
     pinned = shell.json("route", "explain", "gpt-5-mini", "--route", "channel:dear")
-    assert [row["excluded"] for row in pinned["candidates"]] == ["", *["the channel dear is pinned"] * 3]
+    assert [row["excluded"] for row in pinned["candidates"]] == [
+        "",
+        *["the channel dear is pinned"] * 3,
+        "its channel is switched off",
+    ]
     wrong = shell("route", "explain", "gpt-5-mini", "--route", "quickest")
     assert wrong.exit_code == USAGE and "known are by_complexity, cheapest" in wrong.output
     assert shell("route", "explain", "nothing").exit_code == NOT_FOUND

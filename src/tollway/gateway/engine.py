@@ -104,6 +104,10 @@ def text_of(page: bytes | None) -> str:
     return page.decode()
 
 
+NO_SHARE = 1.5
+"""More than a share that is only badly rounded."""
+
+
 class Series:
     """The series of one reading, summed over the parts of an engine that work beside each other."""
 
@@ -127,8 +131,9 @@ class Series:
         return None if total is None else max(0, round(total))
 
     def fullest(self, *names: str) -> float | None:
-        """The largest of the first of these series that is there, within 0 and 1."""
-        every = self._first(names)
+        """The largest of the first of these series that is there, within 0 and 1; what is no share at all counts for
+        nothing, or an engine that tells rubbish would seem to be full."""
+        every = [share for share in self._first(names) if share <= NO_SHARE]
         return min(1.0, max(0.0, *every)) if every else None
 
     def _first(self, names: Iterable[str]) -> list[float]:

@@ -85,6 +85,8 @@ def test_a_page_without_the_engines_own_metrics_says_nothing(provider: Provider,
 def test_numbers_that_are_none_are_left_out() -> None:
     page = b"vllm:num_requests_running NaN\nvllm:num_requests_waiting +Inf\nvllm:kv_cache_usage_perc -3\n"
     assert gauges(vllm.provider, page) == Gauges(kv_used=0.0)
+    for said, told in ("1.0000001", 1.0), ("45", None), ("9e99", None):
+        assert gauges(vllm.provider, f"vllm:kv_cache_usage_perc {said}\n".encode()) == Gauges(kv_used=told), said
 
 
 def test_lists_tell_names_and_context() -> None:

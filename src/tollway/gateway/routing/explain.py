@@ -92,6 +92,10 @@ def explained(router: Router, model: Model, asked: Question, now_s: float, may: 
         row["order"] = places.get((row["lane"], row["model"]))
         if row["order"] is None:
             row["excluded"] = _excluded(row, model, route)
+    off = Tier("switched off", router.switched_off(model))
+    for one in _entered(off, seen).every:
+        switched_off = {"state": "off", "usable": False, "order": None, "excluded": "its channel is switched off"}
+        rows.append(_row(one, seen, off) | _standing(one, router, model, now_s) | switched_off)
     rows.sort(key=lambda row: (row["order"] is None, row["order"] or 0))
     return {
         "model": model.id,

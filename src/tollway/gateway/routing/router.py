@@ -169,6 +169,15 @@ class Router:
         limits = self.signals.limits
         return limits is None or not one.limited or limits.headroom(one, now_s) > 0
 
+    def switched_off(self, model: Model) -> list[Candidate]:
+        """What could serve the model if its channel were not switched off."""
+        return [
+            candidate_of(channel, self._providers[channel.provider], model, upstream, lane)
+            for channel in self._channels
+            if not channel.enabled and (upstream := channel.name_of(model))
+            for lane in channel.lanes
+        ]
+
     def for_auto(self, models: Sequence[Model]) -> Sequence[Model]:
         """Those the auto router may choose: what some channel leads out of this process for; where there is no such
         channel at all, the echo model, so that a bare gateway answers, too."""
