@@ -7,14 +7,14 @@ import logging
 import os
 import secrets
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tollway.backends import sql
 from tollway.backends.clock import SystemClock
 from tollway.core.errors import TollwayError
 from tollway.core.groups import USUAL_GROUPS
-from tollway.core.model import Model
+from tollway.core.model import Channel, Model
 from tollway.gateway import dialects, surfaces
 from tollway.gateway.admin.first_run import Newcomers
 from tollway.gateway.admin.users import Users
@@ -45,6 +45,7 @@ from tollway.gateway.limits.lanes import LaneLimits
 from tollway.gateway.limits.rate import RateLimiter
 from tollway.gateway.metering.learned import UsualOutput
 from tollway.gateway.paths import Paths
+from tollway.gateway.pipeline.detour import Detours, detours_of
 from tollway.gateway.pipeline.dispatch import Dispatcher
 from tollway.gateway.pipeline.heart import Heart
 from tollway.gateway.pipeline.lending import lenders
@@ -132,10 +133,10 @@ class Hub:
         now_s, leases = self.clock.monotonic_s, self.together.leases
         return Prober(self.health, lambda: self.routes.every.candidates, self.upstream, now_s, self.lenders, leases)
 
-    def _routes(self) -> GroupRoutes:
-        """Raises SettingsError or TomlError naming a strategy there is not."""
+    def _routes(self, only: Sequence[Channel] | None = None) -> GroupRoutes:
+        """Over all channels unless stated. Raises SettingsError or TomlError naming a strategy there is not."""
         try:
-            channels = [*self.channels, *switched_off(self.roster)]
+            channels = [*self.channels, *switched_off(self.roster)] if only is None else only
             return GroupRoutes(self.groups, self.catalog.models, channels, self.providers, self.signals)
         except ValueError as error:
             raise SettingsError(str(error)) from error
@@ -159,7 +160,12 @@ class Hub:
             max_body=self.settings.limits.max_body,
             metrics=metrics_page(self.gauges, self.keys, self.settings.metrics.token, self.control.handle),
             tally=self.gauges.tally,
+            detours=self._detours(),
         )
+
+    def _detours(self) -> Detours | None:
+        """Paths at which only some channels answer."""
+        return detours_of(self.paths.surfaces, self.channels, self.providers, self.catalog, self._routes)
 
     def _gateway(self) -> Gateway:
         now_s = self.clock.monotonic_s
@@ -327,6 +333,7 @@ class Hub:
             groups=self.routes,
             offload=self.offload.active,
         )
+        self.front.detours = self._detours()
 
     async def wrong(self) -> str:
         """What keeps the gateway from serving; empty when nothing does."""

@@ -110,6 +110,11 @@ class Catalog:
         models = [replace(model, price=cards[model.id]) if model.id in cards else model for model in self.models]
         return Catalog(models, self.version, self._local, self._local_providers, dict(cards))
 
+    def only(self, names: Iterable[ModelId]) -> "Catalog":
+        """The catalog with these models alone, fallbacks among them."""
+        kept = frozenset(names)
+        return Catalog([one for one in self.models if one.id in kept], self.version, self._local, frozenset())
+
     def __iter__(self) -> Iterator[Model]:
         return iter(self.models)
 

@@ -7,7 +7,7 @@ import time
 import traceback
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -30,6 +30,7 @@ from tollway.gateway.metering.tokens import count_request
 from tollway.gateway.metrics.tally import Tally
 from tollway.gateway.paths import Found, Paths
 from tollway.gateway.pipeline.call import Call
+from tollway.gateway.pipeline.detour import Detour, Detours
 from tollway.gateway.pipeline.relay import Gateway, asked_model, relay
 from tollway.gateway.surface import COUNT
 from tollway.kit.http1.wire import Handler, Request, Sink
@@ -58,6 +59,8 @@ class Front:
     """What stands at /metrics."""
     tally: Tally | None = None
     """Counts what was refused; None: nothing is counted."""
+    detours: Detours | None = None
+    """Paths at which other channels answer; None: there are none."""
 
     async def handle(self, request: Request, sink: Sink) -> None:
         """Answer one request."""
@@ -79,8 +82,10 @@ class Front:
             if found.route.does == COUNT:
                 await self._count(call, sink)
                 self.note(found, method, 200, None, call, times[1])
-            else:
+            elif self.detours is None:
                 await relay(call, self.gateway, sink)
+            else:
+                await relay(call, _at(self.gateway, self.detours.get(found.route.path)), sink)
         except TollwayError as error:
             self.note(found, method, refuse(sink, dialect, error, call_id), error, call, times[1])
         except Exception as error:  # noqa: BLE001  # a mistake of ours is an answer in the caller's dialect, and a line
@@ -166,6 +171,13 @@ class Front:
             await self.metrics(request, sink)
         else:
             await self.control(request, sink)
+
+
+def _at(gateway: Gateway, detour: Detour | None) -> Gateway:
+    """The gateway as it is at a path."""
+    if detour is None:
+        return gateway
+    return replace(gateway, catalog=detour.catalog, router=detour.groups.every, groups=detour.groups)
 
 
 def refuse(sink: Sink, dialect: Dialect, error: TollwayError, call_id: str) -> int:

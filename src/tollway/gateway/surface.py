@@ -19,6 +19,8 @@ class Route:
     """`chat` relays a conversation, `embed` texts that become vectors; `count` answers a token count locally."""
     options: Mapping[str, str] = field(default_factory=dict)
     """Handed to the codec in `Envelope`-reading path arguments and `Voice.options`."""
+    for_accounts: bool = False
+    """Where subscription accounts speak the dialect, they alone answer here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.gateway.accounts.hall import PAID, open_hall, said
-from tests.gateway.pipeline.stage import open_stage
+from tests.gateway.pipeline.stage import claude, open_stage, whole
 from tests.mocks.accounts import TOKEN_PATH, refusal
 from tests.mocks.exchange import MockAnswer
 from tests.mocks.fault import Fault, Kind
@@ -38,6 +38,29 @@ async def test_an_account_answers_whole_and_streaming_on_both_surfaces(tmp_path:
             assert (attempt.account, attempt.fallback) == ("ann", False)
             assert receipt.charge_nano_usd > 0
         await hall.stage.quiet()
+
+
+async def test_serving_5_the_anthropic_path_is_kept_for_accounts_where_there_are_any(tmp_path: Path) -> None:
+    dear = (
+        '[[channels]]\nid = "dear"\nprovider = "anthropic"\nbase_url = "http://127.0.0.1:9"\nkey = "k"\npriority = 9\n'
+    )
+    dear += '[[channels]]\nid = "other"\nprovider = "openai"\nkey = "k"\n'
+    async with open_hall(tmp_path, "ann", more=dear) as hall:
+        ear = await hall.messages("hello", path="/anthropic/v1/messages")
+        assert said(ear) == "You said: hello"
+        assert [one.channel for one in (await hall.receipt(ear)).attempts] == ["claude"]
+        ear = await hall.messages("hello")  # the vendor's own path leads to whoever comes first
+        assert [one.channel for one in (await hall.receipt(ear)).attempts] == ["dear", "claude"]
+        ear = await hall.messages(path="/anthropic/v1/messages", more={"model": "gpt-5-mini"})
+        assert (ear.status, ear.json["error"]["type"]) == (404, "not_found_error")
+
+
+async def test_without_accounts_the_anthropic_path_is_the_vendors_own(tmp_path: Path) -> None:
+    async with open_stage(tmp_path) as stage:
+        body = {"model": "claude-haiku", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+        assert (await stage.ask("/anthropic/v1/messages", body, claude())).status == 200
+        body["model"] = "gpt-5-mini"
+        assert (await stage.ask("/anthropic/v1/messages", body, whole())).status == 200
 
 
 async def test_one_pool_serves_both_surfaces(tmp_path: Path) -> None:
