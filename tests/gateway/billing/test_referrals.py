@@ -46,6 +46,21 @@ async def test_nobody_is_brought_twice_by_himself_or_too_late(house: House) -> N
     assert await house.pots(ada) == {"promo": 1000.0}
 
 
+async def test_friends_of_friends_cannot_close_a_ring(house: House) -> None:
+    users = [await house.newcomer(f"n{number}") for number in range(5)]
+    codes = [(await house.referrals.standing(user)).referrer.code for user in users]
+    for claimant, code in zip(users[1:], codes, strict=False):
+        await house.referrals.claim(claimant, code)
+    with pytest.raises(CodeRefused) as refused:
+        await house.referrals.claim(users[0], codes[4])
+    assert refused.value.code == "mutual_referral"
+    late = await house.newcomer("late")
+    await house.referrals.claim(late, codes[4])
+    board = await house.referrals.leaders(10)
+    assert [one.referrals for one in board] == [1] * 5
+    assert [await house.pots(user) for user in users] == [{"promo": 1000.0}] * 5
+
+
 async def test_many_claims_at_once_count_once_for_each_claimant(house: House) -> None:
     ada, bob = await house.newcomer("ada"), await house.newcomer("bob")
     codes = [(await house.referrals.standing(user)).referrer.code for user in (ada, bob)]

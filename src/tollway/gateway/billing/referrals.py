@@ -22,6 +22,8 @@ from tollway.ports import Clock, Database, Transaction
 
 DAY_S = 86_400.0
 MOST_NAME = 40
+LONGEST_CHAIN = 1_000
+"""Who brought whom is followed so far: whoever may still claim is new, and brought no longer chain than that."""
 TRIES = 5
 _CODE = re.compile(r"[A-Z2-7]{8}")
 _NAME = re.compile(r"[\w .'-]{1,40}")
@@ -102,7 +104,7 @@ class Referrals:
         until_s = owner.created_at_s + self.terms.claim_days * DAY_S
         if now_s > until_s:
             raise CodeRefused("too_late", f"a new account could claim a referral until {iso(until_s)}")
-        if store.referred_by(tx, referrer.user) == claimant:
+        if _brought(tx, claimant, referrer.user):
             raise CodeRefused("mutual_referral", "you have brought that user: he cannot have brought you")
         if not store.note_referral(tx, claimant, referrer.user, now_s):
             raise CodeRefused("already_referred", "you have claimed a referral before")
@@ -116,6 +118,17 @@ class Referrals:
     async def leaders(self, limit: int) -> list[Referrer]:
         """Those who brought the most, first."""
         return await self._database.read(lambda tx: store.leaders(tx, limit))
+
+
+def _brought(tx: Transaction, earlier: UserId, later: UserId) -> bool:
+    """Whether `earlier` brought `later`, himself or through those he brought: then a claim would close a ring."""
+    one = later
+    for _ in range(LONGEST_CHAIN):
+        brought_by = store.referred_by(tx, one)
+        if brought_by is None or brought_by == earlier:
+            return brought_by is not None
+        one = brought_by
+    return False
 
 
 def pseudonym(user: UserId) -> str:

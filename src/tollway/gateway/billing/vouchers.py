@@ -124,7 +124,8 @@ def _redeem(tx: Transaction, user: UserId, code: str, now_s: float) -> NanoUsd:
     if amount is None or not store.note_redemption(tx, code, user, now_s):
         raise _why_not(tx, user, code, now_s)
     reason = f"voucher {code}"
-    grant(tx, Grant(user, amount, "topup", user, reason, f"voucher:{code}:{user}", now_s))
+    if not grant(tx, Grant(user, amount, "topup", user, reason, f"voucher:{code}:{user}", now_s)):
+        raise CodeRefused("voucher_already_redeemed", "credit for this voucher was given to you before")
     return amount
 
 

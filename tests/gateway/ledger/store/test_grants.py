@@ -122,3 +122,17 @@ async def test_a_refund_to_a_pot_that_has_expired_lapses(desk: Desk) -> None:
     await desk.sweep()
     assert await desk.left() == 0
     assert await desk.differences() == []
+
+
+async def test_no_more_is_given_than_the_numbers_of_a_database_can_count(desk: Desk) -> None:
+    """SQLite would go on in fractions, and lose nano-dollars without a word."""
+    most = 1 << 60
+    for _ in range(4):
+        assert await desk.grant(most, owner=ANN)
+    for owner in (ANN, BOB):
+        with pytest.raises(BadRequest, match="so much credit"):
+            await desk.grant(most, owner=owner)
+    assert await desk.left() == 4 * most
+    assert await desk.grant(-most)
+    assert await desk.grant(most, owner=BOB)
+    assert await desk.differences() == []

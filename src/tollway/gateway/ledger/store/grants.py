@@ -11,6 +11,9 @@ from tollway.gateway.ledger.store.months import paid_by
 from tollway.gateway.ledger.store.purses import Pot, Till, lock, total
 from tollway.ports import Transaction
 
+MOST_ISSUED = 1 << 62
+"""Nano-dollars that all users together can be given: twice as much is more than the numbers of a database hold."""
+
 
 class Grant(NamedTuple):
     """Credit that comes from nowhere, or goes back there when negative."""
@@ -54,6 +57,9 @@ def grant(tx: Transaction, new: Grant) -> bool:
     purse = lock(tx, new.owner)
     if _used(tx, "grant", new.reference):
         return False
+    ((issued,),) = tx.run("SELECT balance FROM accounts WHERE id = :id", id=ISSUED)
+    if new.amount - issued > MOST_ISSUED:
+        raise BadRequest("no books can count so much credit", field="credits")
     if new.amount < 0:
         owned, _ = refreshed(tx, new.owner, purse, new.at)
         postings = _taken_back(owned, purse.reserved, new)
