@@ -165,7 +165,7 @@ def test_a_file_that_is_no_database_cannot_be_opened(shell: Shell) -> None:
 
 def test_the_models_on_sale_are_listed_with_their_prices(shell: Shell) -> None:
     models = {model["id"]: model for model in shell.json("models")}
-    assert len(models) == 24
+    assert len(models) == 25
     assert models["claude-haiku"]["cost_per_1k_input"] == pytest.approx(1.4)
     assert models["echo"]["served"] is True
     assert models["gpt-5.2"]["served"] is False

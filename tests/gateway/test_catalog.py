@@ -13,6 +13,7 @@ from tollway.kit.toml import TomlError, parse
 EMBEDDERS = (
     "text-embedding-3-small",
     "text-embedding-3-large",
+    "text-embedding-ada-002",
     "gemini-embedding-001",
     "mistral-embed",
     "echo-embedding",

@@ -28,7 +28,7 @@ async def test_each_client_gets_the_list_in_its_own_shape(hub: Hub) -> None:
     assert openai["object"] == "list"
     ids = [OpenaiModel.model_validate(row).id for row in openai["data"]]
     embedding = {row["id"] for row in openai["data"] if row["supported_endpoint_types"] == ["embeddings"]}
-    assert (len(ids), len(embedding)) == (24, 5)
+    assert (len(ids), len(embedding)) == (25, 6)
 
     anthropic = await ask(hub, "/v1/models", x_api_key=key, **ANTHROPIC)
     assert anthropic == await ask(hub, "/v1/models", authorization=f"Bearer {key}", **ANTHROPIC)

@@ -15,6 +15,7 @@ from tollway.gateway.catalog import Catalog
 from tollway.gateway.pipeline import probe
 from tollway.gateway.pipeline.trial import Trial, model_for_test
 from tollway.gateway.routing.candidate import candidate_of
+from tollway.gateway.routing.chain import STRATEGIES
 from tollway.gateway.stock import known_providers
 
 PROVIDERS = known_providers()
@@ -104,3 +105,14 @@ async def test_a_row_of_the_operators_is_sold_at_its_price(tmp_path: Path) -> No
         ear = await embed(stage, answered(1, 10), model="ours")
         assert (json.loads(stage.outside.asked[0].body)["model"], ear.status) == ("BAAI/strange", 200)
         assert (await stage.receipt(ear.call)).charge_nano_usd == 10 * 1400
+
+
+@pytest.mark.parametrize("strategy", sorted(STRATEGIES))
+async def test_every_strategy_orders_channels_of_vectors_too(tmp_path: Path, strategy: str) -> None:
+    row = '[[channels]]\nid = "{0}"\nprovider = "openai"\nkey = "k-{0}"\nrpm = 1000\n'
+    rules = f'[routing]\nstrategy = "{strategy}"\n' + "".join(row.format(name) for name in "abc")
+    async with open_stage(tmp_path, rules, {}) as stage:
+        for given in ("some words", ["a", "b"], [1, 2], "x" * 40_000):
+            ear = await embed(stage, refused(500), answered(), given=given)
+            assert (ear.status, len({one.channel for one in (await stage.receipt(ear.call)).attempts})) == (200, 2)
+        await stage.quiet()
