@@ -52,6 +52,8 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What was decided between local engines and others; told on the first attempt."""
     absorbed_nano_usd: NanoUsd = NanoUsd(0)
     """What it cost us, roughly, to ask it in vain beside another; never charged."""
+    key: str = ""
+    """Which of the channel's keys, by its digest; empty where it has one."""
 
 
 class PriceLine(msgspec.Struct, frozen=True, gc=False):

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import importlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
@@ -29,6 +30,7 @@ from tollway.gateway.metrics.tally import OTHER, Tally
 from tollway.gateway.pipeline.lending import Lender
 from tollway.gateway.routing.circuit import Why
 from tollway.gateway.routing.health import Health
+from tollway.gateway.routing.observations import Signals
 from tollway.gateway.surface import EMBED, Surface
 from tollway.ports import Clock, Database, Transaction
 
@@ -45,6 +47,7 @@ class Rooms(Protocol):
     ledger: Ledger
     health: Health
     offload: Offload
+    signals: Signals
     lenders: dict[ChannelId, Lender]
     channels: list[Channel]
     """Replaced when others are stated, as is the catalog."""
@@ -133,6 +136,7 @@ class Gauges:
             circuits=list(self._circuits()),
             opened={self._opened(lane, why): count for (lane, why), count in rooms.health.opened.items()},
             providers=present,
+            bonds=self._bonds(),
             hedges=HedgesNow(hedging.sent, hedging.won) if hedging is not None else None,
             accounts=list(self._accounts()),
             refreshes={
@@ -166,6 +170,14 @@ class Gauges:
             provider = self._providers.get(channel)
             if provider is not None:
                 yield CircuitNow(channel, provider, STATES[circuit.state(now_s)], circuit.success)
+
+    def _bonds(self) -> dict[str, int]:
+        bonds = self._rooms.signals.bonds
+        channels = Counter(lane.partition("#")[0] for lane in bonds.lanes) if bonds is not None else {}
+        found: Counter[str] = Counter()
+        for channel, count in channels.items():
+            found[self._providers.get(channel, OTHER)] += count
+        return dict(found)
 
     def _opened(self, lane: str, why: Why) -> Opened:
         channel, _, key = lane.partition("#")

@@ -15,6 +15,7 @@ from tollway.core.ids import LaneId
 from tollway.gateway.accounts.account import Account, State
 from tollway.gateway.engine import Gauges as Told
 from tollway.gateway.gauges import Gauges
+from tollway.gateway.ledger.show import show_receipt
 from tollway.gateway.metrics.tally import Tally
 
 TWO_KEYS = """
@@ -117,7 +118,7 @@ async def test_a_database_that_is_away_is_told_and_stops_no_scrape(stage: Stage,
     hub, away = stage.hub, Away(hangs)
     rooms: Any = types.SimpleNamespace(
         ledger=hub.ledger, health=hub.health, offload=hub.offload, lenders={}, channels=hub.channels,
-        catalog=hub.catalog, database=away, clock=hub.clock,
+        catalog=hub.catalog, database=away, clock=hub.clock, signals=hub.signals,
     )  # fmt: skip
     gauges = Gauges(rooms, hub.paths.surfaces, Tally(), by_family=False, patience_s=0.05)
     for _ in range(3):
@@ -125,3 +126,17 @@ async def test_a_database_that_is_away_is_told_and_stops_no_scrape(stage: Stage,
         assert b"\ndatabase_connected 0.0\n" in text and b"\nusers_total" not in text
     assert away.asked == (2 if hangs else 6), "one that hangs is not asked again"
     await gauges.close()
+
+
+async def test_the_keys_of_a_channel_are_counted_apart_and_receipts_tell_administrators_which(tmp_path: Path) -> None:
+    async with open_stage(tmp_path, TWO_KEYS, {}) as stage:
+        ears = [await stage.chat(whole()) for _ in range(4)]
+        found = await families(stage)
+        assert value(found, "key_pool_requests_total", provider="openai") == 4
+        keys = {one.labels["key_index"] for one in found["key_pool_requests"].samples}
+        known = {one.lane.partition("#")[2] for one in stage.hub.routes.every.candidates}
+        assert keys and keys <= known - {""}
+        assert value(found, "key_pool_active_affinities", provider="openai") == len(stage.hub.signals.bonds or ())
+        receipt = await stage.receipt(ears[0].call)
+        assert show_receipt(receipt, to_admin=True)["attempts"][0]["key"] in keys
+        assert "key" not in show_receipt(receipt, to_admin=False)["attempts"][0]

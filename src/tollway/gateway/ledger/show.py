@@ -51,7 +51,7 @@ def show_receipt(receipt: Receipt, to_admin: bool) -> Shown:
     }
     if not to_admin:
         for attempt in shown["attempts"]:
-            del attempt["account"]
+            del attempt["account"], attempt["key"]
     if to_admin:
         shown["provider_cost"] = money(receipt.provider_cost_nano_usd)
         shown["overrun"] = money(receipt.overrun_nano_usd)

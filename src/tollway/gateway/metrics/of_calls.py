@@ -186,6 +186,9 @@ def _channels(tally: Tally, cells: Cells) -> tuple[Numbers, ...]:
     paid = Counts(
         "account_paid_fallbacks_total", "Calls of a pool that its paid key took: no account was left.", ("channel",)
     )
+    keys = Counts("key_pool_requests_total", "Attempts by key, of channels with several.", ("provider", "key_index"))
+    for asked, count in tuple(tally.keys.items()):
+        keys.add(count, *asked)
     for kind, cell in cells:
         if kind.provider:
             answers = sum(cell.providers.counts)
@@ -198,4 +201,4 @@ def _channels(tally: Tally, cells: Cells) -> tuple[Numbers, ...]:
         retries.add(count, *again)
     for turned, count in tuple(tally.fallbacks.items()):
         fallbacks.add(count, *turned)
-    return attempts, retries, fallbacks, paid
+    return attempts, retries, fallbacks, paid, keys

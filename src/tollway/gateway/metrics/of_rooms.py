@@ -50,7 +50,11 @@ def _circuits(now: Standing, reasons: tuple[str, ...]) -> tuple[Numbers, ...]:
         "provider_availability", "Good answers of late, 0 to 1: the moving average over a provider's circuits.",
         ("provider",),
     )  # fmt: skip
+    bonds = Levels("key_pool_active_affinities", "Conversations that stay with a channel and its key.", ("provider",))
+    for provider, count in now.bonds.items():
+        bonds.add(count, provider)
     for channel, provider in now.providers.items():
+        bonds.values.setdefault((provider,), 0)
         state.most(0, provider)
         by_channel.most(0, channel, provider)
         for reason in reasons:
@@ -66,7 +70,7 @@ def _circuits(now: Standing, reasons: tuple[str, ...]) -> tuple[Numbers, ...]:
         opened.add(count, one.provider, one.reason)
         if one.key:
             by_key.add(count, one.provider, one.key, one.reason)
-    return state, by_channel, opened, by_key, availability
+    return state, by_channel, opened, by_key, availability, bonds
 
 
 def _books(now: Standing) -> tuple[Numbers, ...]:

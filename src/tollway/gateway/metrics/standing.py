@@ -97,6 +97,8 @@ class Standing:
     opened: Mapping[Opened, int] = field(default_factory=dict)
     providers: Mapping[str, str] = field(default_factory=dict)
     """Every channel's provider, those without any circuit, too."""
+    bonds: Mapping[str, int] = field(default_factory=dict)
+    """Conversations that stay with a channel, by provider."""
     hedges: HedgesNow | None = None
     accounts: Sequence[AccountNow] = ()
     refreshes: Mapping[tuple[str, str], int] = field(default_factory=dict)

@@ -75,6 +75,8 @@ class Tally:
         """By provider that was left, and why."""
         self.fallbacks: Counter[tuple[str, str, str]] = Counter()
         """By provider left, provider turned to, and why."""
+        self.keys: Counter[tuple[str, str]] = Counter()
+        """Attempts by provider and key, of channels with several."""
         self.interruptions: Counter[tuple[str, str, str]] = Counter()
         """Streams that did not come to their end, by model, provider and stage."""
         self.stops: Counter[tuple[str, str, str]] = Counter()
@@ -98,6 +100,8 @@ class Tally:
                 self._unusual(receipt)
                 continue
             attempt = attempts[0]
+            if attempt.key:
+                self.keys[attempt.provider, attempt.key] += 1
             cell = usual.get((receipt.surface, receipt.model, attempt.channel, receipt.stream))
             if cell is None or attempt.fallback:
                 cell = self._cell(receipt, attempt)
@@ -134,6 +138,8 @@ class Tally:
             cell.paid += 1
         for attempt in attempts:
             cell.absorbed += attempt.absorbed_nano_usd
+            if attempt.key:
+                self.keys[attempt.provider, attempt.key] += 1
             if attempt.fault:
                 self.attempts[attempt.channel, attempt.provider, outcome_of(attempt)] += 1
         in_turn = [one for one in attempts if one.fault != CUT_OFF]

@@ -121,6 +121,7 @@ class Delivery:
                 candidate.account,
                 candidate.fallback,
                 "" if self.settlement.attempts else self._plan.why,
+                key=candidate.key,
             )
         )
 

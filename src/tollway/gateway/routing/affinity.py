@@ -106,6 +106,11 @@ class Bonds:
     def __len__(self) -> int:
         return len(self._entries)
 
+    @property
+    def lanes(self) -> list[LaneId]:
+        """Where conversations stay, one for each."""
+        return [lane for lane, _ in self._entries.values()]
+
     def find(self, asked: Asking, model: ModelId, group: str, now_s: float) -> Bond | None:
         """The bond of a call's conversation, by the first rule that suits it and finds a value; None without one."""
         pair = asked.path, model

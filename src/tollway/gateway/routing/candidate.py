@@ -55,6 +55,7 @@ def candidate_of(
         headers=fixed,
         said_by=((b"x-tollway-model", model.id.encode()), (b"x-tollway-provider", provider.name.encode())),
         lane=through.id,
+        key=through.id.partition("#")[2],
         weight=channel.weight / len(channel.lanes),
         shape=shape if shape is not None and shape.is_needed else None,
         cost=cost_of(model.price, float(channel.price_factor)),

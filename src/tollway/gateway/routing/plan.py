@@ -68,6 +68,8 @@ class Candidate:
     cost: Cost
     limited: bool
     """Its channel states limits of its own."""
+    key: str = ""
+    """Which of its channel's keys, by its digest; empty where it has one."""
     account: str = ""
     """The account that lends its credential to this call."""
     fallback: bool = False
