@@ -61,7 +61,7 @@ def three(folder: Path, more: str = "") -> AbstractAsyncContextManager[Stage]:
 # ------------------------------------------------------------------ the same router
 
 
-async def test_defect_21_embeddings_fall_over_from_channel_to_channel_like_conversations(tmp_path: Path) -> None:
+async def test_serving_21_embeddings_fall_over_from_channel_to_channel_like_conversations(tmp_path: Path) -> None:
     async with three(tmp_path) as stage:
         ear = await embed(stage, refused(500), UpstreamError("connect", "refused"), answered())
         assert (ear.status, ear.json["data"][0]["embedding"]) == (200, VECTOR)
@@ -71,7 +71,7 @@ async def test_defect_21_embeddings_fall_over_from_channel_to_channel_like_conve
         await stage.quiet()
 
 
-async def test_defect_21_embeddings_are_spread_by_weight_and_not_sent_to_the_first_route_only(tmp_path: Path) -> None:
+async def test_serving_21_embeddings_are_spread_in_turn_and_not_sent_to_the_first_route_only(tmp_path: Path) -> None:
     row = '[[channels]]\nid = "{0}"\nprovider = "openai"\nkey = "k-{0}"\n'
     rules = '[routing]\nstrategy = "round_robin"\n'
     async with open_stage(tmp_path, rules + "".join(row.format(name) for name in "abc"), {}) as stage:
