@@ -11,6 +11,9 @@ import pytest
 from tests.journeys.callers import OPENAI
 from tests.journeys.crowd import ask
 from tests.journeys.hub import Hub
+from tests.mocks.fault import Kind
+from tests.mocks.openai import app as openai_app
+from tests.mocks.server import MockServer
 from tests.postgres import Postgres
 from tests.valkey import Valkey
 
@@ -28,8 +31,8 @@ def database(postgres: Postgres) -> Iterator[str]:
 def gateway(start: Callable[..., Hub], database: str, own_valkey: Valkey) -> Callable[..., Hub]:
     """Start a gateway; all of them are on one database and one store."""
 
-    def make(**more: str) -> Hub:
-        return start({"TOLLWAY_DATABASE_URL": database, "TOLLWAY_SHARED_URL": own_valkey.url, **more})
+    def make(toml: str = "", **more: str) -> Hub:
+        return start({"TOLLWAY_DATABASE_URL": database, "TOLLWAY_SHARED_URL": own_valkey.url, **more}, toml)
 
     return make
 
@@ -40,8 +43,8 @@ def limited(hub: Hub, per_minute: int) -> str:
     return str(hub.tollway("keys", "create", user, "--requests-per-minute", str(per_minute))["api_key"])
 
 
-def status(hub: Hub, key: str) -> tuple[int, Any]:
-    code, _, told = hub.ask("/v1/chat/completions", CALL, key)
+def status(hub: Hub, key: str, model: str = "echo") -> tuple[int, Any]:
+    code, _, told = hub.ask("/v1/chat/completions", {**CALL, "model": model}, key)
     return code, told
 
 
@@ -89,3 +92,97 @@ def test_while_the_store_is_away_nobody_is_served_or_each_counts_alone(
     until(lambda: strict.ask("/ready")[0] == 200)
     until(lambda: status(strict, limited(strict, 3))[0] == 200)
     assert strict.audit() == []
+
+
+HONOURED_S = 5.0
+"""What one gateway finds out about a channel the others honour within a second or so; on a machine that is busy with
+tests, within this."""
+TWO_CHANNELS = """
+[server]
+shared_failure = "allow"
+[health]
+failure_threshold = 2
+cooldown_s = 1
+cooldown_max_s = 1
+[[channels]]
+id = "first"
+provider = "openai"
+base_url = "{first}/v1"
+key = "k"
+priority = 2
+models = {{ "gpt-5-mini" = "gpt-5-mini" }}
+[[channels]]
+id = "second"
+provider = "openai"
+base_url = "{second}/v1"
+key = "k"
+models = {{ "gpt-5-mini" = "gpt-5-mini" }}
+[[channels]]
+id = "narrow"
+provider = "openai"
+base_url = "{second}/v1"
+key = "k"
+rpm = 4
+models = {{ "gpt-5.2" = "gpt-5.2" }}
+"""
+
+
+@pytest.fixture
+def rivals() -> Iterator[tuple[MockServer, MockServer]]:
+    """Two addresses that serve the same model."""
+    with MockServer(openai_app) as first, MockServer(openai_app) as second:
+        yield first, second
+
+
+def narrow(server: MockServer) -> int:
+    return sum(one.json["model"] == "gpt-5.2" for one in server.requests)
+
+
+def probes(server: MockServer, since: int) -> int:
+    return sum(one.headers.get("x-probe") == "synthetic" for one in server.requests[since:])
+
+
+def test_a_dead_channel_is_left_by_all_and_one_probe_brings_it_back_to_all(
+    gateway: Callable[..., Hub], own_valkey: Valkey, rivals: tuple[MockServer, MockServer]
+) -> None:
+    dying, other = rivals
+    toml = TWO_CHANNELS.format(first=dying.url, second=other.url)
+    one, two = hubs = gateway(toml), gateway(toml)
+    admin, (_, key) = one.keys["admin_key"], one.user(1000)
+
+    def called(hub: Hub, model: str = "gpt-5-mini") -> int:
+        return status(hub, key, model)[0]
+
+    def state(hub: Hub) -> str:
+        rows = hub.ask("/admin/routing", key=admin)[2]["circuits"]
+        return next((str(row["state"]) for row in rows if (row["lane"], row["model"]) == ("first", "gpt-5-mini")), "")
+
+    assert [called(hub) for hub in hubs] == [200, 200]
+    assert (len(dying.requests), len(other.requests)) == (2, 0)
+
+    dying.fail(Kind.STATUS, times=10**6)  # the provider dies
+    assert [called(one) for _ in range(3)] == [200] * 3
+    until(lambda: state(two) in ("open", "half_open"), HONOURED_S)
+    before, began_s = len(dying.requests), time.monotonic()
+    assert [called(hub) for hub in hubs * 10] == [200] * 20
+    tries = len(dying.requests) - before
+    assert tries <= 4 * (1 + time.monotonic() - began_s), "after each second of rest a call or a probe tries it"
+
+    dying.mend()  # and is back: nobody calls meanwhile
+    before = len(dying.requests)
+    until(lambda: all(state(hub) == "closed" for hub in hubs))
+    assert len(dying.requests) - before == probes(dying, before) <= 2
+    before = len(dying.requests)
+    assert [called(hub) for hub in hubs] == [200, 200]
+    assert len(dying.requests) == before + 2
+
+    until(lambda: called(one, "gpt-5.2") == 429 and narrow(other) >= 4)
+    until(lambda: called(two, "gpt-5.2") == 429)
+    assert 4 <= narrow(other) <= 6, "at the very worst one third more, rounded up"
+
+    own_valkey.kill()  # the store dies: nobody waits for it
+    until(lambda: "cannot be reached" in "".join((hub.folder / "serve.log").read_text() for hub in hubs))
+    began_s = time.monotonic()
+    assert [called(hub) for hub in hubs * 3] == [200] * 6
+    assert time.monotonic() - began_s < 5
+    assert one.audit() == []

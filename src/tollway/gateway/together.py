@@ -19,7 +19,7 @@ from tollway.ports import Clock, KeyValue
 COUNT_S = 0.2
 TELL_S = 0.5
 MEET_S = 1.0
-AGREE_S = 0.01
+AGREE_S = 0.005
 """Between two agreements at least; the next waits until there is something to say, or a tenth of a second."""
 WARM_S = 0.5
 

@@ -125,8 +125,11 @@ class LaneShares:
         now_s = self._clock.monotonic_s()
         claims = {name: self._claim(stake, now_s) for name, stake in self._busy.items()}
         await self._say(claims, now_s)
-        await self._peers.attend()  # after our word: whoever is not on the list yet will hear it
-        self._hear(await self._peers.hear(TOPIC))
+        known = self._peers.names
+        _, heard = await asyncio.gather(self._peers.attend(), self._peers.hear(TOPIC))
+        if self._peers.names != known:  # after our word: whoever was not on the list yet has heard it
+            heard = await self._peers.hear(TOPIC)
+        self._hear(heard)
         if self.away:
             log.warning("the shared store is back: the limits of channels hold for all gateways together again")
         self._failing_s, self.away = None, False
@@ -159,10 +162,11 @@ class LaneShares:
         def claim(at: int, limit: int) -> int:
             free = max(0, limit - used[at] - view.claims[at])
             if not self.is_alone:
-                credit = (limit - view.claims[at] - said[at]) // (self._all + 1)  # what each other takes without asking
-                free = max(0, free - (self._all - 1 - view.busy) * max(0, credit))
-                rest, parts = max(0, limit - used[at] - view.used[at]), view.busy + 2
-                free = min(free, max(rest // parts if view.wants else _part(rest, parts), wanted[at]))
+                credit = (limit - view.claims[at] - min(said[at], used[at])) // (self._all + 1)
+                free = max(0, free - (self._all - 1 - view.busy) * max(0, credit))  # others take it without asking
+                if view.busy:
+                    rest, parts = max(0, limit - used[at] - view.used[at]), view.busy + 2
+                    free = min(free, max(rest // parts if view.wants else _part(rest, parts), wanted[at]))
                 if view.wants and at == 1 and free < stake.largest:
                     free = 0  # of use to nobody here
             if is_held:
@@ -222,8 +226,8 @@ class LaneShares:
         before, view = stake.view, self._view(stake.name)
         stake.view = view
         here = _each(stake.limits, lambda at, limit: min(claims[at], max(0, limit - view.claims[at])))
-        half = _each(stake.limits, lambda at, _: (used[at] + here[at]) // 2, ALL)
-        stake.round, stake.here, stake.low = self.rounds, here, (ALL, ALL, ALL) if self.is_alone else half
+        low = _each(stake.limits, lambda at, _: used[at] + (here[at] - used[at]) // 4, ALL)
+        stake.round, stake.here, stake.low = self.rounds, here, (ALL, ALL, ALL) if self.is_alone else low
         full = any(_each(stake.limits, lambda at, _: used[at] >= here[at]))
         left = all(_each(stake.limits, lambda at, limit: used[at] + view.claims[at] < limit, 1))
         if not full:
