@@ -11,7 +11,7 @@ import msgspec
 
 from tollway.core.ids import ChannelId, LaneId, ModelId
 from tollway.core.money import IMAGE_FACTOR, MARGIN, NANO_PER_USD
-from tollway.core.shape import BodyOverride
+from tollway.core.shape import AdvancedRoute, BodyOverride
 
 _INPUTS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "image_in", "audio_in")
 _OUTPUTS = ("output", "image_out", "audio_out")
@@ -229,6 +229,10 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """An upstream's status → the status it is taken for, before a remedy is chosen."""
     proxy: str = ""
     """URL of the proxy through which it is reached, perhaps with a password; empty: none."""
+    advanced_routes: tuple[AdvancedRoute, ...] = ()
+    """It answers at these paths alone, as each of them says."""
+    route: AdvancedRoute | None = None
+    """Of a channel as it is at one path: how it is asked there."""
     system_prompt: str = ""
     """Said to the model first where a request has no system prompt."""
     system_prompt_override: bool = False

@@ -38,3 +38,25 @@ class BodyOverride(msgspec.Struct, frozen=True, kw_only=True):
     fields: dict[str, Any] = {}
     """Top-level fields that are set, whatever the caller said: the older, plain form."""
     operations: tuple[Operation, ...] = ()
+
+
+class AdvancedRoute(msgspec.Struct, frozen=True, kw_only=True):
+    """A path of ours that leads to a path of a channel's, for some models (relay.md 3.8)."""
+
+    incoming: str
+    """As a surface has it, `{model}` and all."""
+    upstream: str
+    """A path below the channel's address, or a URL; may hold `{model}`."""
+    speaks: str
+    """The provider whose words are spoken there."""
+    models: tuple[str, ...] = ()
+    """Names, or patterns that begin with `re:`; none: all."""
+    auth: str = "usual"
+    """`usual` (as that provider is let in), `none`, `header` or `query`."""
+    name: str = ""
+    value: str = ""
+    """What the header or the query's field of that name says; may hold `{api_key}`."""
+
+    def __repr__(self) -> str:
+        """Without the credential."""
+        return f"AdvancedRoute({self.incoming!r} -> {self.speaks})"

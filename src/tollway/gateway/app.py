@@ -7,7 +7,7 @@ import logging
 import os
 import secrets
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tollway.backends import sql
@@ -45,7 +45,7 @@ from tollway.gateway.limits.lanes import LaneLimits
 from tollway.gateway.limits.rate import RateLimiter
 from tollway.gateway.metering.learned import UsualOutput
 from tollway.gateway.paths import Paths
-from tollway.gateway.pipeline.detour import Detours, detours_of
+from tollway.gateway.pipeline.detour import Detours, detours_of, every_way
 from tollway.gateway.pipeline.dispatch import Dispatcher
 from tollway.gateway.pipeline.heart import Heart
 from tollway.gateway.pipeline.lending import lenders
@@ -55,6 +55,7 @@ from tollway.gateway.pipeline.seals import Seals
 from tollway.gateway.pipeline.trial import Proven, Trial, model_for_test
 from tollway.gateway.routing.chain import STRATEGIES
 from tollway.gateway.routing.groups import GroupRoutes
+from tollway.gateway.routing.plan import Candidate
 from tollway.gateway.routing.router import Router
 from tollway.gateway.stock import fixed_of, form_of, inside_of, known_providers, vault_of
 from tollway.gateway.surface import Surface
@@ -131,7 +132,10 @@ class Hub:
 
     def _prober(self) -> Prober:
         now_s, leases = self.clock.monotonic_s, self.together.leases
-        return Prober(self.health, lambda: self.routes.every.candidates, self.upstream, now_s, self.lenders, leases)
+        return Prober(self.health, self._ways, self.upstream, now_s, self.lenders, leases)
+
+    def _ways(self) -> Iterator[Candidate]:
+        return every_way(self.routes, self.front.detours)
 
     def _routes(self, only: Sequence[Channel] | None = None) -> GroupRoutes:
         """Over all channels unless stated. Raises SettingsError or TomlError naming a strategy there is not."""

@@ -11,6 +11,7 @@ from tollway.core.ids import ChannelId
 from tollway.core.model import STRIPPED, Channel
 from tollway.kit.http1.tunnel import proxy_of
 from tollway.kit.sendable import bad_base_url, bad_header, is_sendable
+from tollway.stated.advanced import RouteRow, checked_routes
 from tollway.stated.headers import checked_headers
 from tollway.stated.mapping import checked_mapping
 from tollway.stated.overrides import checked_override
@@ -74,6 +75,8 @@ class ChannelRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """An upstream's status to the one it is taken for."""
     proxy: str = ""
     """`http://`, `socks5://` or `socks5h://[user:password@]host[:port]`: the channel is reached through it."""
+    advanced_routes: tuple[RouteRow, ...] = ()
+    """Of the provider `advanced_custom`: paths of ours, and what is asked for them."""
     system_prompt: str = ""
     """Said to the model first where a request has no system prompt."""
     system_prompt_override: bool = False
@@ -143,6 +146,7 @@ def channel_of(row: ChannelRow, keys: Sequence[str], base_url: str, inherited: M
         keys=checked_keys(keys),
         groups=checked_groups(row.groups),
         models=_models(row),
+        advanced_routes=checked_routes(row.advanced_routes, row.provider, row.enabled, bool(row.models)),
         model_mapping=checked_mapping(row.model_mapping),
         headers=tuple((name.lower(), value) for name, value in row.headers.items()),
         header_override=checked_headers(row.header_override),

@@ -22,7 +22,9 @@ class Prober:
     async def __call__(self, channel: Channel) -> str:
         """Send an empty question. A provider checks the key first, so a complaint about the question is good news."""
         provider = self._providers[channel.provider]
-        if provider.inside or provider.subscription is not None:  # an account lends its token to calls only
+        if (
+            provider.inside or provider.subscription is not None or channel.advanced_routes
+        ):  # an account lends its token to calls only
             return ""
         inbound = await self._upstream.send(self._question(channel, provider))
         try:

@@ -23,7 +23,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+-]{0,99}")
 KEYS = ("key", "keys")
 HEADERS = ("headers", "header_override")
 """Fields whose values may hold credentials as well: sealed with the keys, and shown by their names only."""
-SECRET = (*HEADERS, "proxy")
+SECRET = (*HEADERS, "proxy", "advanced_routes")
 """All that is sealed with the keys."""
 ELSEWHERE = ("key_env", "keys_env")
 

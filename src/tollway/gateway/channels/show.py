@@ -34,6 +34,7 @@ def show_channel(channel: Channel, source: Source, tails: Mapping[str, list[str]
         "models": None if channel.models is None else sorted(channel.models),
         "groups": list(channel.groups),
         **{name: getattr(channel, name) for name in _AS_IT_IS},
+        "advanced_routes": [route.incoming for route in channel.advanced_routes],
         "proxy": next(iter(shown.get("proxy", ())), ""),
         "headers": shown["headers"],
         "header_override": shown["header_override"],

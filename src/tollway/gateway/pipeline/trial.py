@@ -18,6 +18,7 @@ from tollway.gateway.pipeline.call import CHANNEL_TEST, Call
 from tollway.gateway.pipeline.prepare import prepare
 from tollway.gateway.pipeline.seals import Seals
 from tollway.gateway.provider import Provider
+from tollway.gateway.routing.advanced import first_way
 from tollway.gateway.routing.candidate import candidate_of
 from tollway.gateway.routing.plan import Candidate
 from tollway.kit.http1.wire import Inbound, Outbound, UpstreamError
@@ -94,6 +95,7 @@ class Trial:
         self, channel: Channel, model: Model, upstream: str, lanes: Iterable[Lane] | None = None
     ) -> list[Tried]:
         """One question through each of the lanes, all unless stated, one after another."""
+        channel = first_way(channel, model.id, upstream)
         provider = self._providers[channel.provider]
         if provider.asked_for(model) is None:
             return [Tried(lane.id, upstream, 0, 0.0, f"{provider.name} makes no vectors") for lane in channel.lanes]

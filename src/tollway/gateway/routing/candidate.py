@@ -8,6 +8,7 @@ import msgspec
 from tollway.core.model import Channel, Lane, Model, Price
 from tollway.gateway.dialect import Target
 from tollway.gateway.provider import Aim, Provider
+from tollway.gateway.routing.advanced import routed
 from tollway.gateway.routing.plan import Candidate, Cost
 from tollway.gateway.shaping.headers import merged
 from tollway.gateway.shaping.shape import shape_of
@@ -34,6 +35,8 @@ def candidate_of(
         raise ValueError(f"{provider.name} makes no vectors")
     provider = way
     through = lane or channel.lanes[0]
+    if channel.route is not None:
+        provider = routed(provider, channel.route, through.key)
     origin, base_path = address_of(channel, provider.bare_path)
     lines = provider.authorize(through.key) + provider.headers + channel.headers
     fixed = (

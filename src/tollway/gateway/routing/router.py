@@ -50,7 +50,7 @@ class Router:
         self.signals = signals or Signals()
         self.group = group
         self.health = self.signals.health
-        self._channels = tuple(channel for channel in channels if channel.provider in providers)
+        self._channels = tuple(one for one in channels if one.provider in providers and not one.advanced_routes)
         self._providers = providers
         known = {model.id: model for model in models}
         own = {model.id: self._own_tiers(model) for model in known.values()}

@@ -149,3 +149,17 @@ def test_any_other_file_is_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "file").write_bytes(data)
     with pytest.raises(BadRequest):
         open_file(tmp_path / "file")
+
+
+def test_an_advanced_custom_channel_brings_the_routes_there_are_paths_for() -> None:
+    routes = [
+        {"incoming_path": "/v1/messages", "upstream_path": "/x", "converter": "none", "models": None},
+        {"incoming_path": "/v1/images/generations", "upstream_path": "/y"},
+    ]
+    settings = json.dumps({"advanced_custom": {"advanced_routes": routes}})
+    found = taken("new-api", {"type": 58, "settings": settings, "base_url": "https://c.example"})
+    (row,) = found.rows
+    assert (row["provider"], row["base_url"]) == ("advanced_custom", "https://c.example")
+    assert row["advanced_routes"] == [{"incoming_path": "/v1/messages", "upstream_path": "/x", "converter": "none"}]
+    assert any("advanced_routes[1]" in note.where for note in found.notes)
+    Form(known_providers(), {}).read({"models": {"m": "m"}, **row})

@@ -34,6 +34,7 @@ NEW_API = _SHARED | {
     46: Kind("openai", "https://qianfan.baidubce.com", "/v2"),
     47: Kind("openai", "", "/v1"),
     48: Kind("xai", "https://api.x.ai", "/v1"),
+    58: Kind("advanced_custom"),
     53: Kind("openai", "https://llm.submodel.ai", "/v1"),
 }
 ONE_API = _SHARED | {

@@ -8,6 +8,7 @@ from tollway.core.groups import DEFAULT
 from tollway.gateway.channels.imports.found import Found, Values, World
 from tollway.gateway.channels.imports.relay_types import NAMES, NEW_API, ONE_API, Kind
 from tollway.kit.http1.tunnel import proxy_of
+from tollway.stated.advanced import INCOMING
 
 KINDS: Mapping[str, Mapping[int, Kind]] = {"new-api": NEW_API, "one-api": ONE_API}
 ALLOWED = {
@@ -142,6 +143,18 @@ def _proxy(url: str, where: str, found: Found) -> Values:
     return {"proxy": url}
 
 
+def _routes(rows: Any, where: str, found: Found) -> list[Any]:
+    """Those that lead from a path there is here."""
+    taken = []
+    for at, row in enumerate(rows if isinstance(rows, list) else []):
+        path = row.get("incoming_path") if isinstance(row, Mapping) else None
+        if path in INCOMING:
+            taken.append({name: value for name, value in row.items() if value is not None})
+        else:
+            found.note(f"{where}.advanced_routes[{at}]", f"no conversation is taken at {path!r}: left out")
+    return taken
+
+
 def _others(settings: Mapping[str, Any], where: str, found: Found) -> Values:
     made: Values = {}
     allow = [ours for theirs, ours in ALLOWED.items() if settings.get(theirs)]
@@ -149,8 +162,11 @@ def _others(settings: Mapping[str, Any], where: str, found: Found) -> Values:
         made["allow"] = allow
     if settings.get("disable_store"):
         made["disable_store"] = True
+    advanced = settings.get("advanced_custom")
+    if isinstance(advanced, Mapping) and advanced.get("advanced_routes"):
+        made["advanced_routes"] = _routes(advanced["advanced_routes"], f"{where}.settings.advanced_custom", found)
     for name, value in settings.items():
-        if value and name not in ALLOWED and name != "disable_store":
+        if value and name not in ALLOWED and name not in ("disable_store", "advanced_custom"):
             found.note(f"{where}.settings.{name}", "has no counterpart")
     return made
 
