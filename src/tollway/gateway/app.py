@@ -80,9 +80,9 @@ AWAIT_ENGINES_S = 0.8
 SECRET = "opaque.key"
 
 
-def known_dialects() -> dict[str, Dialect]:
-    """One dialect of each family: all of a family say their errors alike."""
-    return {dialect.family: dialect for dialect in discover(dialects, "dialect", Dialect).values()}
+def error_writers() -> Mapping[str, Callable[[TollwayError, str], tuple[int, bytes]]]:
+    """How each family says its errors, whichever of its dialects is spoken."""
+    return {dialect.family: dialect.write_error for dialect in discover(dialects, "dialect", Dialect).values()}
 
 
 class Hub:
@@ -211,7 +211,7 @@ class Hub:
                 listed=self.listed,
                 channels=self._channel_desk(),
                 routing=self._route_desk(api_keys, users),
-                writers={family: dialect.write_error for family, dialect in known_dialects().items()},
+                writers=error_writers(),
             )
         )
 

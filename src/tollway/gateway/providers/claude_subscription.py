@@ -4,25 +4,13 @@ Nothing here pretends to be anybody's client: the headers are the dialect's own,
 genuine client introduced itself.
 """
 
-from tollway.gateway.dialect import Body, Target
 from tollway.gateway.dialects.anthropic_messages import dialect
-from tollway.gateway.dialects.anthropic_messages.loop import loses_thoughts
+from tollway.gateway.dialects.anthropic_messages.loop import unthinkable, without_thinking
 from tollway.gateway.provider import Disconnect, HeaderLines, Loan, Provider, Subscription, at, bearer
 
 
 def _authorize(loan: Loan) -> HeaderLines:
     return bearer(loan.token)
-
-
-def _unthinkable(body: Body, target: Target) -> tuple[str, ...]:
-    """Thinking is refused in a tool loop that another provider's answer began without thoughts of Claude's."""
-    return ("thinking",) if loses_thoughts(body) else ()
-
-
-def _accent(body: Body, target: Target) -> Body:
-    if not loses_thoughts(body):
-        return body
-    return {name: value for name, value in body.items() if name != "thinking"}
 
 
 provider = Provider(
@@ -31,12 +19,12 @@ provider = Provider(
     base_url="https://api.anthropic.com",
     path=at("/v1/messages"),
     authorize=bearer,
-    accent=_accent,
+    accent=without_thinking,
     disconnect=Disconnect(
         True,
         "OpenRouter lists Anthropic among those whose billing stops: https://openrouter.ai/docs/api-reference/streaming",
     ),
-    drops=_unthinkable,
+    drops=unthinkable,
     base_env="CLAUDE_SUBSCRIPTION_BASE_URL",
     headers=(("anthropic-version", "2023-06-01"),),
     subscription=Subscription(

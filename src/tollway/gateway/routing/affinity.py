@@ -3,15 +3,15 @@
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
-from tollway.core.caller import Caller
 from tollway.core.ids import LaneId, ModelId
 from tollway.gateway.dialect import Body
+from tollway.gateway.routing.question import Question
 from tollway.gateway.shaping.paths import found, steps_of
 from tollway.gateway.shaping.shape import Shape, template_shape
 from tollway.stated.affinity import Affinity, AffinityRule, KeySource, template_of
@@ -23,26 +23,6 @@ MOST_UNTOLD = 500
 Name = tuple[str, ...]
 Entries = OrderedDict[Name, tuple[LaneId, float]]
 """Lane and when the bond ends (monotonic seconds), the longest unused first."""
-
-
-class Asking(Protocol):
-    """A call, as far as rules look at it."""
-
-    @property
-    def caller(self) -> Caller:
-        """Who asks."""
-
-    @property
-    def body(self) -> Body:
-        """Its top-level fields."""
-
-    @property
-    def heard(self) -> Mapping[bytes, bytes]:
-        """Its headers."""
-
-    @property
-    def path(self) -> str:
-        """Of the request."""
 
 
 class Rule:
@@ -62,7 +42,7 @@ class Rule:
         """Whether calls to this path for this model are the rule's."""
         return _any(self._models, model) and _any(self._paths, path)
 
-    def value(self, asked: Asking, group: str, model: ModelId) -> str:
+    def value(self, asked: Question, group: str, model: ModelId) -> str:
         """What names the conversation of a call, hashed: it may be long, or a secret. Empty when nothing does."""
         if self._agents:
             agent = asked.heard.get(b"user-agent", b"").decode("latin-1").lower()
@@ -111,7 +91,7 @@ class Bonds:
         """Where conversations stay, one for each."""
         return [lane for lane, _ in self._entries.values()]
 
-    def find(self, asked: Asking, model: ModelId, group: str, now_s: float) -> Bond | None:
+    def find(self, asked: Question, model: ModelId, group: str, now_s: float) -> Bond | None:
         """The bond of a call's conversation, by the first rule that suits it and finds a value; None without one."""
         pair = asked.path, model
         rules = self._suit.get(pair)
@@ -183,7 +163,7 @@ def _name(rule: AffinityRule, model: str, group: str, whose: tuple[str, str]) ->
     return (*parts, *whose)
 
 
-def _found(source: KeySource, asked: Asking, group: str, model: ModelId) -> str:
+def _found(source: KeySource, asked: Question, group: str, model: ModelId) -> str:
     if source.type == "request_header":
         return asked.heard.get(source.key.lower().encode("latin-1", "replace"), b"").decode("latin-1")
     if source.type == "gjson":

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from tollway.gateway.dialect import Body
+from tollway.gateway.dialect import Body, Target
 
 _THOUGHTS = frozenset({"thinking", "redacted_thinking"})
 _encode = msgspec.json.Encoder().encode
@@ -38,6 +38,17 @@ def loses_thoughts(body: Body) -> bool:
         return _read_typed(_bytes(thinking)).type == "enabled" and _broken(_bytes(messages))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
+
+
+def unthinkable(body: Body, target: Target) -> tuple[str, ...]:
+    """What a provider of this dialect must leave out: thinking is refused in a tool loop that another provider's answer
+    began without thoughts of Claude's."""
+    return ("thinking",) if loses_thoughts(body) else ()
+
+
+def without_thinking(body: Body, target: Target) -> Body:
+    """The accent of the same: the body without it, where it would be refused."""
+    return {name: value for name, value in body.items() if name != "thinking"} if loses_thoughts(body) else body
 
 
 def _bytes(value: Any) -> bytes:
