@@ -3,6 +3,8 @@ VENV := $(or $(TOLLWAY_VENV),.venv)
 PYTHON := $(VENV)/bin/python
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 ARGS ?=
+# Two at a time, the stories of one file one after the other: they share its gateways.
+STORIES := -n 2 --dist loadfile tests/journeys
 
 .PHONY: help serve doctor test check fast unit journeys bench bench-books lock
 help: ## list these
@@ -20,7 +22,7 @@ test: ## run every test, journeys with the vendors' SDKs included
 	@bin/bootstrap dev
 ifeq ($(strip $(ARGS)),)
 	$(PYTHON) -m pytest -n 2 --ignore=tests/journeys
-	$(PYTHON) -m pytest tests/journeys
+	$(PYTHON) -m pytest $(STORIES)
 else
 	$(PYTHON) -m pytest $(ARGS)
 endif
@@ -41,7 +43,7 @@ unit: ## unit tests and laws only
 
 journeys: ## stories over real HTTP only
 	@bin/bootstrap dev
-	$(PYTHON) -m pytest tests/journeys
+	$(PYTHON) -m pytest $(STORIES)
 
 bench: ## measure Tollway beside nginx and LiteLLM on this machine
 	@bin/bootstrap dev
