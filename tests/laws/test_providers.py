@@ -11,6 +11,7 @@ from tollway.gateway.dialect import Body, Target, close_body, open_body
 from tollway.gateway.provider import Aim, Provider
 from tollway.gateway.routing.retry import fault_of
 from tollway.kit.http1.wire import UpstreamError
+from tollway.stated.advanced import PROVIDER as ROUTED
 
 every = pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
 BODIES = [
@@ -109,4 +110,5 @@ def test_an_address_is_a_path_and_the_key_stays_in_the_headers(provider: Provide
 @every
 def test_a_provider_is_named_as_its_file(provider: Provider) -> None:
     assert provider.name in PROVIDERS
-    assert provider.inside or provider.base_env
+    routed = provider.name == ROUTED  # of no use without its routes, which no variable of the environment can state
+    assert bool(provider.base_env) is not (provider.inside or routed)
